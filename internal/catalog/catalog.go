@@ -1,0 +1,214 @@
+// Package catalog holds the nouns that operators define: services with their routes and
+// upstreams, providers, models and applications, with their defaults and the rules they must
+// keep. A Catalog is plain data: it is read once, checked, and compiled by internal/snapshot.
+package catalog
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Catalog is one whole configuration. It is not changed after Load has returned it.
+type Catalog struct {
+	Server       Server
+	LLM          LLM
+	Calls        Calls
+	Storage      Storage
+	Providers    map[string]*Provider
+	Models       map[string]*Model
+	Services     map[string]*Service
+	Applications map[string]*Application
+	// Hash is the SHA-256 of the file's bytes as lower-case hex, "" for the embedded defaults.
+	Hash string
+}
+
+// Server is the gateway's own listener and limits.
+type Server struct {
+	PublicURL         string // without trailing slash; "" when not set
+	TLS               []Certificate
+	TrustedProxies    []netip.Prefix
+	MaxConnections    int
+	MaxCalls          int // in flight; 0 = by memory and descriptors
+	MaxHeader         int64
+	MaxBody           int64
+	ReadHeaderTimeout time.Duration
+	IdleTimeout       time.Duration
+	Drain             time.Duration
+}
+
+// Certificate names a certificate and its key, both PEM files; relative names are taken from the
+// configuration file's folder.
+type Certificate struct{ CertFile, KeyFile string }
+
+// LLM moves the LLM addresses to hosts or under a prefix.
+type LLM struct {
+	Hosts  []string
+	Prefix string // "" or "/ai", without trailing slash
+}
+
+// Calls says how long calls are kept.
+type Calls struct {
+	Keep     time.Duration
+	MaxSize  int64
+	WhenFull string // drop | refuse
+}
+
+// Storage says where things are kept.
+type Storage struct {
+	Database string // "sqlite"
+	Counters string // "memory"
+}
+
+// Secret is a value that must never be shown. Its String is "[secret]".
+type Secret string
+
+func (Secret) String() string   { return "[secret]" }
+func (Secret) GoString() string { return "[secret]" }
+
+// Reveal returns the value itself, for the one place that sends or hashes it.
+func (s Secret) Reveal() string { return string(s) }
+
+// Provider is where models come from.
+type Provider struct {
+	Name     string
+	Kind     string // the vendor's lower-case name, or "openai-compatible", or "sandbox"
+	BaseURL  string // as configured or the vendor's; "" only for the sandbox
+	Keys     []ProviderKey
+	Timeouts Timeouts
+	Retries  Retries
+	TLS      UpstreamTLS
+	// Models are the names that the provider is said to have, for bare names and GET /v1/models.
+	Models []string
+}
+
+// ProviderKey is one key of a provider.
+type ProviderKey struct {
+	Value  Secret
+	Weight int
+}
+
+// Model is a name that callers may use.
+type Model struct {
+	Name    string
+	Balance string // weighted
+	Targets []ModelTarget
+}
+
+// ModelTarget is one model of one provider.
+type ModelTarget struct {
+	Provider string
+	Model    string // the provider's own name for it
+	Weight   int
+}
+
+// Service is one REST API.
+type Service struct {
+	Name       string
+	Team       string
+	Access     string // key | open
+	KeepBodies string // true | failures | false
+	Details    string // auto | full | safe
+	Routes     []Route
+	Upstream   Upstream
+	Policies   Policies
+}
+
+// Route says which calls are the service's.
+type Route struct {
+	Path         string // "/orders/*", "/orders/{id}"
+	Methods      []string
+	StripPrefix  bool // takes the literal part before the first * or { off the path sent upstream
+	Hosts        []string
+	MatchHeaders map[string]string
+}
+
+// Upstream is who answers for a service.
+type Upstream struct {
+	Targets  []Target
+	Balance  string // round_robin | least_busy | random_two | hash_ip | hash_header:NAME | hash_cookie:NAME
+	Host     string // target | caller | a value
+	Headers  HeaderRules
+	Timeouts Timeouts
+	Retries  Retries
+	Health   *Health // nil: no active checks
+	TLS      UpstreamTLS
+	MaxBusy  int
+}
+
+// Target is one server of an upstream: http://host:port/prefix, https://..., or unix:/path.sock.
+type Target struct {
+	URL    string
+	Weight int
+}
+
+// HeaderRules change the request sent upstream, in the order remove, set, add.
+type HeaderRules struct {
+	Set    map[string]string
+	Add    map[string]string
+	Remove []string
+}
+
+// Timeouts are the limits of one attempt (Total: of the call). Zero means off.
+type Timeouts struct {
+	Connect   time.Duration
+	Send      time.Duration
+	FirstByte time.Duration
+	Idle      time.Duration
+	Total     time.Duration
+}
+
+// Retries says what may be repeated.
+type Retries struct {
+	Max     int
+	On      []string // connect, reset_before_response, or a status
+	Budget  float64  // 0.2 for 20%
+	Backoff time.Duration
+}
+
+// Health is an active check of each target.
+type Health struct {
+	Path           string
+	Interval       time.Duration
+	Timeout        time.Duration
+	HealthyAfter   int
+	UnhealthyAfter int
+	StatusFrom     int
+	StatusTo       int
+}
+
+// UpstreamTLS is how https targets are verified.
+type UpstreamTLS struct {
+	CAFile             string
+	ServerName         string
+	InsecureSkipVerify bool
+}
+
+// Policies guard a service.
+type Policies struct {
+	RateLimit *RateLimit
+	IPAllow   []netip.Prefix // nil: everyone
+	BodyLimit int64          // 0: server.max_body alone
+}
+
+// RateLimit is a number of requests in a time, counted by application, address, header or for
+// the whole service.
+type RateLimit struct {
+	Requests int
+	Per      time.Duration
+	By       string // application | ip | header:NAME | service
+}
+
+// Application is a caller.
+type Application struct {
+	Name       string
+	Team       string
+	Details    string // auto | full | safe
+	Keys       []CallerKey
+	Subscribes []string // "orders", "models/fast", "models/openai/*", "models/*"
+}
+
+// CallerKey is a key that lets an application in: kept only as a hash.
+type CallerKey struct {
+	SHA256  [32]byte
+	Expires time.Time // zero: never
+}

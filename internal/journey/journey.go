@@ -1,0 +1,88 @@
+// Package journey is the record of one call: who called, what it went through, every attempt
+// with its facts, the tokens it used and the finding it ended with. A journey is written by the
+// one goroutine that serves the call and is read only after the call has ended.
+package journey
+
+import (
+	"time"
+
+	"causeway/internal/fault"
+)
+
+// Journey is one call from door to ledger. The zero value is ready for Reset.
+type Journey struct {
+	ID    ID
+	Start time.Time // wall clock, when the head's first byte was there
+
+	Remote   string // the caller's address after trusted proxies, without port
+	Method   string
+	Host     string
+	Path     string // as the caller sent it, the query removed
+	Protocol string // "HTTP/1.1"
+
+	Service     string // the configured name, "" before routing or where none matched
+	Route       string // the matched pattern
+	Application string // the configured name of the caller, "" when open
+	Provider    string
+	Model       string // the model as the caller named it (a configured name, or PROVIDER/MODEL)
+	TargetModel string // the model asked of the provider
+	Dialect     string // the caller's dialect, "" for REST
+	Stream      bool
+
+	Status     int   // what the caller got; 0 when it left before any answer
+	BytesIn    int64 // request body
+	BytesOut   int64 // answer body
+	Trace      [16]byte
+	TLS        bool
+	Cut        bool // the answer broke after its head was sent
+	Generation uint64
+
+	// Where the time went, since Start. Zero when the point was not reached.
+	Routed    time.Duration // rooms 1 to 3 done
+	Admitted  time.Duration // guards passed
+	FirstByte time.Duration // the first answer byte was written to the caller
+	Total     time.Duration
+
+	Attempts []Attempt
+	Usage    Usage
+	Finding  *fault.Finding
+	Notes    []Note
+	Policies []string // policies that changed the call or ended it, "rate_limit: 100/1s by application"
+
+	RequestBody  []byte // kept only by configuration, cut and masked
+	ResponseBody []byte
+}
+
+// Usage is what the provider's answer said it used. Counts are -1 when it said nothing.
+type Usage struct {
+	Input, Output, Cached, CacheWrite, Reasoning int64
+	Source                                       string // "reported", "partial" (the stream broke), "" when none
+}
+
+// Note is one line that a room leaves for the explanation.
+type Note struct {
+	At   time.Duration
+	Room string // "signpost", "luggage", "choose", ...
+	Text string
+}
+
+// Reset makes j ready for the next call and keeps its memory.
+func (j *Journey) Reset() {
+	attempts, notes, policies := j.Attempts[:0], j.Notes[:0], j.Policies[:0]
+	for i := range j.Attempts {
+		j.Attempts[i] = Attempt{}
+	}
+	*j = Journey{Attempts: attempts, Notes: notes, Policies: policies}
+	j.Usage = Usage{Input: -1, Output: -1, Cached: -1, CacheWrite: -1, Reasoning: -1}
+}
+
+// NewAttempt adds an attempt and returns it. The pointer is valid until the next NewAttempt.
+func (j *Journey) NewAttempt() *Attempt {
+	j.Attempts = append(j.Attempts, Attempt{})
+	return &j.Attempts[len(j.Attempts)-1]
+}
+
+// Note adds a line for the explanation, at the time since the call's start.
+func (j *Journey) Note(at time.Duration, room, text string) {
+	j.Notes = append(j.Notes, Note{at, room, text})
+}

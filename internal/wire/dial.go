@@ -1,0 +1,211 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"causeway/internal/journey"
+)
+
+// dial connects u, with every phase timed and every address tried. by is when it must be over
+// (0: no limit). It fills the facts and returns false when it failed.
+func (u *Upcall) dial(by int64, limit time.Duration, a *journey.Attempt) bool {
+	var ctx context.Context
+	var cancel context.CancelFunc
+	if by != 0 {
+		ctx, cancel = context.WithDeadline(context.Background(), clockTime(by))
+	} else {
+		ctx, cancel = context.WithCancel(context.Background())
+	}
+	defer cancel()
+	u.mu.Lock()
+	if u.reason != ReasonNone {
+		u.mu.Unlock()
+		return u.givenUp(a)
+	}
+	u.stopDial = cancel
+	u.mu.Unlock()
+	defer func() {
+		u.mu.Lock()
+		u.stopDial = nil
+		u.mu.Unlock()
+	}()
+
+	g := u.origin
+	g.dials.Add(1)
+	var nc net.Conn
+	if g.unix {
+		nc = u.connect(ctx, "unix", []string{g.name}, limit, a)
+	} else {
+		addresses, ok := u.lookup(ctx, limit, a)
+		if !ok {
+			return false
+		}
+		nc = u.connect(ctx, "tcp", addresses, limit, a)
+	}
+	if nc == nil {
+		return false
+	}
+	if g.tls != nil {
+		if nc = u.handshake(ctx, nc, limit, a); nc == nil {
+			return false
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.reason != ReasonNone {
+		_ = nc.Close()
+		return u.givenUp(a)
+	}
+	u.sock.init(nc)
+	u.connected = true
+	u.dialled = clock()
+	g.open.Add(1)
+	return true
+}
+
+// givenUp notes that the attempt ended because the call did.
+func (u *Upcall) givenUp(a *journey.Attempt) bool {
+	a.End = journey.EndCaller
+	if u.reason == ReasonDrain {
+		a.End = journey.EndCancelled
+	}
+	return false
+}
+
+func (u *Upcall) gaveUp(a *journey.Attempt) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.reason == ReasonNone {
+		return false
+	}
+	u.givenUp(a)
+	return true
+}
+
+func timedOut(a *journey.Attempt, key string, limit time.Duration) {
+	a.End, a.Limit, a.LimitValue = journey.EndTimeout, key, limit
+}
+
+// lookup turns the target's name into addresses with the port.
+func (u *Upcall) lookup(ctx context.Context, limit time.Duration, a *journey.Attempt) ([]string, bool) {
+	g := u.origin
+	if ip, err := netip.ParseAddr(g.name); err == nil {
+		return []string{netip.AddrPortFrom(ip, 0).Addr().String()}, true
+	}
+	a.Phase = journey.PhaseDNS
+	began := clock()
+	ips, err := g.o.Resolver.LookupNetIP(ctx, "ip", g.name)
+	a.DNSTime = time.Duration(clock() - began)
+	if err == nil && len(ips) > 0 {
+		names := make([]string, 0, len(ips))
+		for _, v4 := range []bool{true, false} {
+			// IPv4 first: a host without IPv6 routes then fails only where it must.
+			for _, ip := range ips {
+				if ip = ip.Unmap(); ip.Is4() == v4 {
+					names = append(names, ip.String())
+				}
+			}
+		}
+		return names, true
+	}
+	if u.gaveUp(a) {
+		return nil, false
+	}
+	a.DNS = dnsFacts(g.name, err)
+	if a.DNS.Timeout || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.DNS.Timeout = true
+		timedOut(a, "connect", limit)
+		return nil, false
+	}
+	a.End = journey.EndDNS
+	if a.DNS.RCode == "" {
+		a.DNS.RCode = g.askRCode(a.DNS)
+	}
+	return nil, false
+}
+
+// connect tries each address in turn. An address that does not answer may use its share of the
+// time that is left, so that the ones behind it are tried as well.
+func (u *Upcall) connect(ctx context.Context, network string, addresses []string, limit time.Duration, a *journey.Attempt) net.Conn {
+	a.Phase = journey.PhaseConnect
+	began := clock()
+	defer func() { a.ConnectTime = time.Duration(clock() - began) }()
+	for i, address := range addresses {
+		if network == "tcp" {
+			address = net.JoinHostPort(address, u.origin.port)
+		}
+		var d net.Dialer
+		if dl, ok := ctx.Deadline(); ok {
+			d.Deadline = time.Now().Add(time.Until(dl) / time.Duration(len(addresses)-i))
+		}
+		at := clock()
+		nc, err := d.DialContext(ctx, network, address)
+		a.Address = address
+		if err == nil {
+			if len(addresses) > 1 {
+				a.Tries = append(a.Tries, journey.AddressTry{Address: address, Took: time.Duration(clock() - at)})
+			}
+			return nc
+		}
+		if u.gaveUp(a) {
+			return nil
+		}
+		try := journey.AddressTry{Address: address, Errno: errno(err), Took: time.Duration(clock() - at)}
+		try.Timeout = try.Errno == 0 && isTimeout(err) || try.Errno == syscall.ETIMEDOUT
+		a.Tries = append(a.Tries, try)
+		if try.Timeout {
+			timedOut(a, "connect", limit)
+		} else {
+			a.End, a.Errno = journey.EndErrno, try.Errno
+			if a.Errno == syscall.ECONNRESET {
+				a.End = journey.EndReset
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil
+}
+
+// handshake makes nc speak TLS.
+func (u *Upcall) handshake(ctx context.Context, nc net.Conn, limit time.Duration, a *journey.Attempt) net.Conn {
+	a.Phase = journey.PhaseTLS
+	began := clock()
+	tap := &tapConn{Conn: nc}
+	cfg := u.origin.tls
+	asked := false
+	if cfg.GetClientCertificate == nil && len(cfg.Certificates) == 0 {
+		cfg = cfg.Clone()
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			asked = true
+			return &tls.Certificate{}, nil
+		}
+	}
+	tc := tls.Client(tap, cfg)
+	err := tc.HandshakeContext(ctx)
+	a.TLSTime = time.Duration(clock() - began)
+	u.tlsAsked = asked
+	if err == nil {
+		tap.done = true
+		return tc
+	}
+	_ = nc.Close()
+	if u.gaveUp(a) {
+		return nil
+	}
+	a.End = journey.EndTLS
+	a.TLS = tlsFacts(cfg.ServerName, err, tap)
+	a.TLS.Asked = asked
+	if a.TLS.Reason == "timeout" || ctx.Err() != nil {
+		a.TLS.Reason = "timeout"
+		timedOut(a, "connect", limit)
+	}
+	return nil
+}

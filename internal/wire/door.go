@@ -1,0 +1,226 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DoorOptions say how calls are accepted. Handler is required; zero limits are off.
+type DoorOptions struct {
+	Handler           Handler
+	Limits            Limits
+	ReadHeaderTimeout time.Duration // for a whole head, from the connection's start or the head's first byte
+	IdleTimeout       time.Duration // between two calls of a connection
+	MaxConnections    int
+	// TLS, when not nil, makes the door speak TLS.
+	TLS *tls.Config
+	// OnSilent is told of a connection that sent nothing in time, OnHandshake of a failed TLS handshake.
+	OnSilent    func()
+	OnHandshake func(error)
+}
+
+// Door accepts connections and serves the calls on them. It is safe for concurrent use.
+type Door struct {
+	o        DoorOptions
+	dates    dateClock
+	watcher  *watcher
+	draining atomic.Bool
+	open     atomic.Int64
+	served   sync.WaitGroup
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	conns     map[*conn]struct{}
+}
+
+// NewDoor makes a door that is ready to Serve.
+func NewDoor(o DoorOptions) (*Door, error) {
+	if o.Handler == nil {
+		return nil, errors.New("making a door: no handler")
+	}
+	if o.Limits.Head <= 0 {
+		o.Limits.Head = 64 << 10
+	}
+	if o.Limits.Fields <= 0 {
+		o.Limits.Fields = 500
+	}
+	w, err := newWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("making a door: %w", err)
+	}
+	return &Door{o: o, watcher: w, conns: map[*conn]struct{}{}}, nil
+}
+
+// Serve accepts connections from l until Shutdown or a lasting error. It closes l.
+func (d *Door) Serve(l net.Listener) error {
+	d.mu.Lock()
+	if d.draining.Load() {
+		d.mu.Unlock()
+		return errors.Join(net.ErrClosed, l.Close())
+	}
+	d.listeners = append(d.listeners, l)
+	d.mu.Unlock()
+	defer l.Close()
+	pause := time.Duration(0)
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if d.draining.Load() {
+				return nil
+			}
+			if !temporary(err) {
+				return fmt.Errorf("accepting connections: %w", err)
+			}
+			// Descriptors have run out: what is open goes on, and we try again in a moment.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		d.admit(nc)
+	}
+}
+
+func (d *Door) admit(nc net.Conn) {
+	c := &conn{door: d, fd: -1, remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
+	if d.o.TLS != nil {
+		c.sock.init(tls.Server(nc, d.o.TLS))
+	} else {
+		c.sock.init(nc)
+	}
+	full := d.open.Add(1) > int64(d.o.MaxConnections) && d.o.MaxConnections > 0
+	d.mu.Lock()
+	if d.draining.Load() {
+		d.mu.Unlock()
+		d.open.Add(-1)
+		_ = nc.Close()
+		return
+	}
+	d.conns[c] = struct{}{}
+	d.served.Add(1)
+	d.mu.Unlock()
+	d.watcher.add(c, nc)
+	if full {
+		go c.turnAway()
+		return
+	}
+	go c.serve()
+}
+
+// turnAway answers the first head of a connection that is one too many.
+func (c *conn) turnAway() {
+	defer c.close()
+	if c.tls != nil || c.door.o.TLS != nil {
+		return // a handshake for a refusal would cost more than serving
+	}
+	if !c.await(true) {
+		return
+	}
+	c.reset()
+	c.req = Request{Minor: 1, Close: true, Method: []byte("GET"), Target: slash, Path: slash}
+	if end := HeadEnd(c.buf[:c.w], 0); end > 0 {
+		_ = ParseRequest(c.buf[:end:end], c.door.o.Limits, &c.req)
+	}
+	c.refuse(Refusal{Reason: RefuseConnections, Limit: "server.max_connections", Value: fmt.Sprint(c.door.o.MaxConnections), Seen: fmt.Sprint(c.door.open.Load())})
+	c.linger()
+}
+
+func (d *Door) forget(c *conn) {
+	d.watcher.remove(c)
+	d.mu.Lock()
+	delete(d.conns, c)
+	d.mu.Unlock()
+	d.open.Add(-1)
+	d.served.Done()
+}
+
+// Open is the number of open connections.
+func (d *Door) Open() int64 { return d.open.Load() }
+
+func (d *Door) isDraining() bool { return d.draining.Load() }
+
+func (d *Door) handshakeFailed(err error) {
+	if d.o.OnHandshake != nil {
+		d.o.OnHandshake(err)
+	}
+}
+
+// Shutdown stops accepting, ends idle connections and waits for the calls in flight until ctx is
+// done; what still runs then is cut. It returns ctx's error if calls were cut.
+func (d *Door) Shutdown(ctx context.Context) error {
+	d.mu.Lock()
+	d.draining.Store(true)
+	for _, l := range d.listeners {
+		_ = l.Close()
+	}
+	conns := make([]*conn, 0, len(d.conns))
+	for c := range d.conns {
+		conns = append(conns, c)
+	}
+	d.mu.Unlock()
+	for _, c := range conns {
+		c.drain()
+	}
+	done := make(chan struct{})
+	go func() {
+		d.served.Wait()
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+		d.mu.Lock()
+		for c := range d.conns {
+			c.cancelCall(ReasonDrain)
+		}
+		d.mu.Unlock()
+		d.cutAfter(done, time.Second)
+	}
+	d.watcher.close()
+	return err
+}
+
+// cutAfter gives the cancelled calls a moment to say their last word, then closes their connections.
+func (d *Door) cutAfter(done <-chan struct{}, grace time.Duration) {
+	select {
+	case <-done:
+		return
+	case <-time.After(grace):
+	}
+	d.mu.Lock()
+	for c := range d.conns {
+		c.sock.cancel()
+	}
+	d.mu.Unlock()
+	<-done
+}
+
+func temporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary() && !errors.Is(err, net.ErrClosed)
+}
+
+func underlying(nc net.Conn) net.Conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		return t.NetConn()
+	}
+	return nc
+}
+
+func sizeText(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

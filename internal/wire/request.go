@@ -1,0 +1,276 @@
+package wire
+
+import "bytes"
+
+// Request is the head of a call. Its slices point into the connection's buffer and are valid
+// until the call has ended.
+type Request struct {
+	Method []byte
+	Target []byte // as sent: origin-form, absolute-form or "*"
+	Path   []byte // raw, begins with "/", or is "*"
+	Query  []byte // raw, without "?"
+	// HasQuery is true when a "?" was there, if only with nothing after it.
+	HasQuery  bool
+	Authority []byte // of an absolute-form target, else of Host; may be empty
+	Minor     int    // 1 for HTTP/1.1, 0 for HTTP/1.0
+	Header    Header
+
+	// Length is the body's length: 0 for none, -1 for a chunked one.
+	Length int64
+	// Close is true when the caller wants the connection closed after the answer, or cannot keep it.
+	Close bool
+	// Continue is true when the caller waits for 100 (Continue) before it sends the body.
+	Continue bool
+}
+
+// Chunked tells whether the body comes in chunks.
+func (r *Request) Chunked() bool { return r.Length < 0 }
+
+// ParseRequest reads a whole head, as bounded by HeadEnd, into r. The head's bytes are kept.
+// Sources: RFC 9112 sections 2 to 6, RFC 9110 section 7.2.
+func ParseRequest(head []byte, limits Limits, r *Request) *HeadError {
+	r.Header.Reset()
+	r.Length, r.Close, r.Continue, r.HasQuery = 0, false, false, false
+	r.Method, r.Target, r.Path, r.Query, r.Authority = nil, nil, nil, nil, nil
+	at, err := parseRequestLine(head, r)
+	if err != nil {
+		return err
+	}
+	if err := parseFields(head, at, &r.Header, limits.Fields, true); err != nil {
+		return err
+	}
+	if err := r.checkHost(at); err != nil {
+		return err
+	}
+	return r.frame(at)
+}
+
+func parseRequestLine(head []byte, r *Request) (int, *HeadError) {
+	const part = "request line"
+	i := bytes.IndexByte(head, '\n')
+	if i < 1 || head[i-1] != '\r' {
+		if i == 0 {
+			return 0, badHead(0, part, "it is empty")
+		}
+		return 0, badHead(0, part, "it ends with a bare LF; CRLF is required")
+	}
+	line := head[:i-1]
+	if len(line) == 0 {
+		return 0, badHead(0, part, "it is empty")
+	}
+	sp := bytes.IndexByte(line, ' ')
+	if sp <= 0 || !all(line[:sp], isToken) {
+		if sp > 0 && line[0] == 0x16 {
+			return 0, badHead(0, part, "a TLS handshake came on a plain HTTP address")
+		}
+		return 0, badHead(0, part, "the method is not a token")
+	}
+	r.Method = line[:sp:sp]
+	rest := line[sp+1:]
+	sp = bytes.IndexByte(rest, ' ')
+	if sp <= 0 {
+		return 0, badHead(0, part, "it is not METHOD TARGET VERSION with single spaces")
+	}
+	r.Target = rest[:sp:sp]
+	switch version := rest[sp+1:]; {
+	case string(version) == "HTTP/1.1":
+		r.Minor = 1
+	case string(version) == "HTTP/1.0":
+		r.Minor = 0
+	case len(version) == 8 && string(version[:5]) == "HTTP/" && version[5] >= '0' && version[5] <= '9' && version[6] == '.' && version[7] >= '0' && version[7] <= '9':
+		return 0, &HeadError{part, "only HTTP/1.0 and HTTP/1.1 are spoken here", 0, 505}
+	default:
+		return 0, badHead(0, part, "the version is not HTTP/1.1")
+	}
+	if !all(r.Target, isTarget) {
+		return 0, badHead(0, part, "the target holds a byte that no target may hold")
+	}
+	if err := r.splitTarget(); err != nil {
+		return 0, err
+	}
+	return i + 1, nil
+}
+
+// splitTarget reads the target's form (RFC 9112 section 3.2).
+func (r *Request) splitTarget() *HeadError {
+	const part = "request target"
+	path := r.Target
+	switch {
+	case path[0] == '/':
+	case len(path) == 1 && path[0] == '*':
+		if string(r.Method) != "OPTIONS" {
+			return badHead(0, part, "\"*\" goes with OPTIONS alone")
+		}
+		r.Path = path
+		return nil
+	case string(r.Method) == "CONNECT":
+		// The authority form: kept whole, so that the refusal can name it.
+		if !validAuthority(path) {
+			return badHead(0, part, "it is not an authority")
+		}
+		r.Authority, r.Path = path, path
+		return nil
+	default:
+		n := 0
+		if len(path) > 7 && EqualFold(path[:7], "http://") {
+			n = 7
+		} else if len(path) > 8 && EqualFold(path[:8], "https://") {
+			n = 8
+		} else {
+			return badHead(0, part, "it begins neither with \"/\" nor with http://")
+		}
+		rest := path[n:]
+		end := bytes.IndexAny(rest, "/?")
+		if end < 0 {
+			end = len(rest)
+		}
+		r.Authority = rest[:end:end]
+		if end == 0 || !validAuthority(r.Authority) {
+			return badHead(0, part, "its authority is not a host with an optional port")
+		}
+		path = rest[end:]
+		if len(path) == 0 || path[0] == '?' {
+			// http://host and http://host?q have an empty path, which means "/".
+			r.Path = slash
+			if len(path) > 0 {
+				r.Query, r.HasQuery = path[1:], true
+			}
+			return nil
+		}
+	}
+	if q := bytes.IndexByte(path, '?'); q >= 0 {
+		r.Path, r.Query, r.HasQuery = path[:q:q], path[q+1:], true
+	} else {
+		r.Path = path
+	}
+	for i := 0; i < len(r.Path); i++ {
+		if r.Path[i] == '%' {
+			if i+2 >= len(r.Path) || class[r.Path[i+1]]&isHex == 0 || class[r.Path[i+2]]&isHex == 0 {
+				return badHead(0, part, "a percent sign in the path is not followed by two hexadecimal digits")
+			}
+			i += 2
+		}
+	}
+	return nil
+}
+
+var slash = []byte("/")
+
+// checkHost holds the request to one Host (RFC 9112 section 3.2). An absolute-form target's
+// authority wins over it.
+func (r *Request) checkHost(at int) *HeadError {
+	switch n := r.Header.Count(Host); {
+	case n > 1:
+		return badHead(at, "Host", "there is more than one")
+	case n == 0:
+		if r.Minor == 1 {
+			return badHead(at, "Host", "it is missing")
+		}
+		return nil
+	}
+	host := r.Header.Get(Host)
+	if len(host) > 0 && !validAuthority(host) {
+		return badHead(at, "Host", "it is not a host with an optional port")
+	}
+	if r.Authority == nil {
+		r.Authority = host
+	}
+	return nil
+}
+
+// validAuthority accepts host[:port], where host is a name, an IPv4 address or a bracketed IP literal.
+func validAuthority(a []byte) bool {
+	if !all(a, isHost) || len(a) == 0 {
+		return false
+	}
+	host, port := a, []byte(nil)
+	if a[0] == '[' {
+		end := bytes.IndexByte(a, ']')
+		if end < 2 {
+			return false
+		}
+		for _, b := range a[1:end] {
+			// Hexadecimal digits, colons and dots; "%25zone" and "v1." forms have no place in a Host.
+			if class[b]&isHex == 0 && b != ':' && b != '.' {
+				return false
+			}
+		}
+		host, port = a[:end+1], a[end+1:]
+		if len(port) > 0 && port[0] != ':' {
+			return false
+		}
+	} else {
+		if i := bytes.IndexByte(a, ':'); i >= 0 {
+			host, port = a[:i], a[i:]
+		}
+		if len(host) == 0 || bytes.IndexByte(host, '[') >= 0 || bytes.IndexByte(host, ']') >= 0 {
+			return false
+		}
+		for i := 0; i < len(host); i++ {
+			if host[i] == '%' && (i+2 >= len(host) || class[host[i+1]]&isHex == 0 || class[host[i+2]]&isHex == 0) {
+				return false
+			}
+		}
+	}
+	if len(port) > 6 {
+		return false
+	}
+	for i, b := range port {
+		if i > 0 && (b < '0' || b > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// frame finds the body's length (RFC 9112 section 6.3) and what becomes of the connection.
+func (r *Request) frame(at int) *HeadError {
+	h := &r.Header
+	if h.Has(TransferEncoding) {
+		switch {
+		case r.Minor == 0:
+			return badHead(at, "Transfer-Encoding", "HTTP/1.0 has none")
+		case h.Has(ContentLength):
+			return badHead(at, "Transfer-Encoding", "Content-Length stands beside it")
+		case h.Count(TransferEncoding) > 1:
+			return badHead(at, "Transfer-Encoding", "there is more than one")
+		case !EqualFold(h.Get(TransferEncoding), "chunked"):
+			return &HeadError{"Transfer-Encoding", "only chunked is understood", at, 501}
+		}
+		r.Length = -1
+	} else if h.Has(ContentLength) {
+		if h.Count(ContentLength) > 1 {
+			return badHead(at, "Content-Length", "there is more than one")
+		}
+		if r.Length = parseDecimal(h.Get(ContentLength)); r.Length < 0 {
+			r.Length = 0
+			return badHead(at, "Content-Length", "it is not a number")
+		}
+	}
+	r.Close = r.Minor == 0
+	if h.Has(Connection) {
+		for i := range h.Fields {
+			if h.Fields[i].ID != Connection {
+				continue
+			}
+			EachToken(h.Fields[i].Value, func(t []byte) bool {
+				if EqualFold(t, "close") {
+					r.Close = true
+					return false
+				}
+				if EqualFold(t, "keep-alive") && r.Minor == 0 {
+					r.Close = false
+				}
+				return true
+			})
+		}
+	}
+	if h.Has(Expect) {
+		if !EqualFold(h.Get(Expect), "100-continue") || h.Count(Expect) > 1 {
+			return &HeadError{"Expect", "only 100-continue is understood", at, 417}
+		}
+		// RFC 9110 section 10.1.1: without a body, or from HTTP/1.0, the expectation is void.
+		r.Continue = r.Minor == 1 && r.Length != 0
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"reflect"
+	"syscall"
+	"time"
+
+	"causeway/internal/journey"
+)
+
+// tapConn stands below TLS and keeps the first bytes that the peer sent and how it ended.
+type tapConn struct {
+	net.Conn
+	first []byte
+	err   error
+	done  bool // the handshake is over; no more is kept
+}
+
+func (t *tapConn) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if !t.done {
+		if room := 200 - len(t.first); room > 0 && n > 0 {
+			t.first = append(t.first, p[:min(n, room)]...)
+		}
+		if err != nil {
+			t.err = err
+		}
+	}
+	return n, err
+}
+
+// SyscallConn gives the socket below, for the check of idle connections.
+func (t *tapConn) SyscallConn() (syscall.RawConn, error) {
+	if sc, ok := t.Conn.(syscall.Conn); ok {
+		return sc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// tlsFacts reads a failed handshake.
+func tlsFacts(name string, err error, tap *tapConn) *journey.TLSFacts {
+	f := &journey.TLSFacts{ServerName: name, Alert: -1, Err: err.Error(), Reason: "protocol"}
+	var bad *tls.CertificateVerificationError
+	if errors.As(err, &bad) {
+		f.Chain = len(bad.UnverifiedCertificates)
+		if f.Chain > 0 {
+			leaf := bad.UnverifiedCertificates[0]
+			f.Subject, f.Issuer = leaf.Subject.String(), leaf.Issuer.String()
+			f.Names = leaf.DNSNames
+			for _, ip := range leaf.IPAddresses {
+				f.Names = append(f.Names, ip.String())
+			}
+			f.NotBefore, f.NotAfter = leaf.NotBefore, leaf.NotAfter
+		}
+		f.Reason = certificateReason(bad.Err, f)
+		return f
+	}
+	var notTLS tls.RecordHeaderError
+	switch {
+	case errors.As(err, &notTLS):
+		f.Reason, f.First = "not_tls", tap.first
+	case remoteAlert(err, f):
+		f.Reason = "alert"
+	case isTimeout(err) || isTimeout(tap.err):
+		f.Reason = "timeout"
+	case isReset(err) || isReset(tap.err):
+		f.Reason = "reset"
+	case isEOF(err) || isEOF(tap.err):
+		f.Reason = "eof"
+		if len(tap.first) > 0 && tap.first[0] != 0x15 && tap.first[0] != 0x16 {
+			f.Reason, f.First = "not_tls", tap.first
+		}
+	}
+	return f
+}
+
+func certificateReason(err error, f *journey.TLSFacts) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &authority):
+		return "unknown_authority"
+	case errors.As(err, &host):
+		return "name_mismatch"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		if !f.NotBefore.IsZero() && time.Now().Before(f.NotBefore) {
+			return "not_yet_valid"
+		}
+		return "expired"
+	}
+	return "invalid"
+}
+
+// remoteAlert finds the alert that the peer sent. crypto/tls keeps its type to itself: it is the
+// error inside a net.OpError with the operation "remote error", and its value is the number.
+func remoteAlert(err error, f *journey.TLSFacts) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return false
+	}
+	if v := reflect.ValueOf(op.Err); v.Kind() == reflect.Uint8 {
+		f.Alert = int(v.Uint())
+	}
+	f.AlertText = op.Err.Error()
+	return true
+}

@@ -1,0 +1,478 @@
+package wire
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"causeway/internal/journey"
+)
+
+// Call is what one attempt sends. Its slices must stay unchanged until the answer is released.
+type Call struct {
+	// Head is the whole request head, ready to be sent, up to and with the empty line.
+	Head []byte
+	// Body is a buffered body, sent right after the head. Nil when Stream is set.
+	Body []byte
+	// Stream is a body that is read while it is sent.
+	Stream BodySource
+	// Length is the body's length, LengthChunked for a stream of unknown length.
+	Length int64
+	IsHead bool // the method is HEAD
+	// Upgrade is true when the caller asked for an upgrade, so that 101 may be answered.
+	Upgrade bool
+	Limits  AttemptLimits
+	// Inform, when not nil, is given each interim answer (1xx but 101).
+	Inform func(status int, h *Header) error
+}
+
+// BodySource is a request body on its way: an Exchange.
+type BodySource interface {
+	ReadBody(p []byte, limit time.Duration) (int, error)
+	StopReading()
+	Trailer() *Header
+}
+
+// Watcher is told what a caller's leaving must cancel: an Exchange.
+type Watcher interface {
+	Watch(Canceller)
+	Unwatch()
+}
+
+// AttemptLimits are the limits of one attempt; zero is off. Until is when the whole call must be
+// over, on the clock of Now.
+type AttemptLimits struct {
+	Connect   time.Duration
+	Send      time.Duration
+	FirstByte time.Duration
+	Idle      time.Duration
+	Total     time.Duration // only to be named when Until is reached
+	Until     int64
+}
+
+// Now is this package's clock, for AttemptLimits.Until: nanoseconds since the process began.
+func Now() int64 { return clock() }
+
+// Upcall is a connection to an upstream and the attempt that is made on it. Try returns one with
+// the answer's head in Response; the body is read with Next; Release ends it. It is used by one
+// goroutine; Cancel may be called by another.
+type Upcall struct {
+	origin *Origin
+	sock   sock
+
+	buf  []byte
+	r, w int
+
+	Response Response
+	trailer  Header
+	chunked  chunked
+	left     int64 // of a declared length
+	done     bool  // the answer's end was reached
+	eof      bool  // the connection's end was reached
+	limits   AttemptLimits
+	facts    *journey.Attempt
+	lastByte int64
+
+	upload *upload
+	watch  Watcher
+
+	dialled   int64
+	idleSince int64
+	idleUntil int64
+	keepFor   time.Duration // from the upstream's Keep-Alive: timeout
+	uses      int
+	addr      string
+	connected bool
+	tlsAsked  bool
+
+	mu       sync.Mutex
+	reason   Reason
+	stopDial context.CancelFunc
+}
+
+// upload is a request body being sent by a second goroutine.
+type upload struct {
+	done    chan struct{}
+	stream  BodySource
+	began   int64
+	wrote   atomic.Int64 // body bytes on the wire
+	fullAt  atomic.Int64 // when the last byte was sent, 0 before
+	failed  atomic.Bool  // the upstream took no more
+	stalled atomic.Bool  // because it took nothing for the limit
+	out     int64        // bytes with framing; read after done
+}
+
+// Cancel implements Canceller: it ends the attempt at once, whatever it waits for.
+func (u *Upcall) Cancel(why Reason) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.reason == ReasonNone {
+		u.reason = why
+	}
+	if u.stopDial != nil {
+		u.stopDial()
+	} else if u.connected {
+		u.sock.cancel()
+	}
+}
+
+// Why tells whether and why the attempt was cancelled.
+func (u *Upcall) Why() Reason {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.reason
+}
+
+// Try makes one attempt: it takes a connection, sends the call and reads the answer's head. The
+// facts are written to a as they become known. watch is told of the attempt before it begins, so
+// that the caller's leaving cancels it, until Release. It returns nil when no answer came; a says why.
+func (g *Origin) Try(call *Call, a *journey.Attempt, watch Watcher) *Upcall {
+	a.Target = g.o.URL
+	began := clock()
+	u := g.take()
+	if u != nil {
+		a.Reused, a.ConnUses = true, u.uses
+		a.ConnIdle, a.ConnAge = time.Duration(began-u.idleSince), time.Duration(began-u.dialled)
+		a.Address = u.address()
+	} else {
+		u = &Upcall{origin: g}
+	}
+	u.begin(call, a)
+	u.watch = watch
+	watch.Watch(u)
+	if !u.connected {
+		by := call.Limits.Until
+		limit, key := call.Limits.Connect, int64(0)
+		if limit > 0 {
+			key = began + int64(limit)
+			if by == 0 || key < by {
+				by = key
+			}
+		}
+		if !u.dial(by, limit, a) {
+			if a.End == journey.EndTimeout && call.Limits.Until != 0 && by == call.Limits.Until {
+				timedOut(a, "total", call.Limits.Total)
+			}
+			a.Total = time.Duration(clock() - began)
+			watch.Unwatch()
+			u.discard()
+			return nil
+		}
+	}
+	ok := u.send(call, a) && u.readHead(call, a)
+	a.Total = time.Duration(clock() - began)
+	if !ok {
+		watch.Unwatch()
+		u.endUpload()
+		u.ended()
+		u.discard()
+		return nil
+	}
+	return u
+}
+
+func (u *Upcall) begin(call *Call, a *journey.Attempt) {
+	u.facts, u.limits = a, call.Limits
+	u.chunked, u.left, u.done, u.eof, u.upload = chunked{}, 0, false, false, nil
+	if len(u.trailer.Fields) > 0 {
+		u.trailer.Reset()
+	}
+	u.uses++
+	u.lastByte = 0
+	a.BodyOutLen = call.Length
+}
+
+func (u *Upcall) address() string {
+	if u.sock.nc == nil || u.sock.nc.RemoteAddr() == nil {
+		return ""
+	}
+	if u.origin.unix {
+		return u.origin.name
+	}
+	if u.addr == "" {
+		u.addr = u.sock.nc.RemoteAddr().String()
+	}
+	return u.addr
+}
+
+// by returns the end of a limit that begins now, not later than the whole call's.
+func (u *Upcall) by(limit time.Duration) int64 {
+	at := u.limits.Until
+	if limit > 0 {
+		if t := clock() + int64(limit); at == 0 || t < at {
+			at = t
+		}
+	}
+	return at
+}
+
+// send writes the head and a buffered body, or starts sending a streamed one.
+func (u *Upcall) send(call *Call, a *journey.Attempt) bool {
+	a.Phase = journey.PhaseSend
+	began := clock()
+	n, err := u.sock.write(call.Head, call.Body, call.Limits.Send, call.Limits.Until)
+	a.BytesOut += int64(n)
+	a.BodyOut = int64(max(n-len(call.Head), 0))
+	if err != nil {
+		// The upstream may have answered early and closed: its answer says more than our error.
+		if u.answeredEarly(err) {
+			return true
+		}
+		a.SendTime = time.Duration(clock() - began)
+		u.sendFailed(err, a)
+		return false
+	}
+	if call.Stream != nil {
+		u.startUpload(call)
+		return true
+	}
+	now := clock()
+	a.SendTime, a.SendComplete = time.Duration(now-began), true
+	u.lastByte = now
+	a.Phase = journey.PhaseWait
+	return true
+}
+
+// answeredEarly tells whether a broken send left bytes of an answer to be read.
+func (u *Upcall) answeredEarly(err error) bool {
+	if !isReset(err) || u.sock.rc == nil {
+		return false
+	}
+	u.fillBuffer()
+	n, rerr := u.sock.read(u.buf[u.w:], clock()+int64(50*time.Millisecond))
+	u.w += n
+	return n > 0 && rerr == nil
+}
+
+func (u *Upcall) sendFailed(err error, a *journey.Attempt) {
+	if u.gaveUp(a) {
+		return
+	}
+	switch {
+	case err == errTimeout:
+		u.limitFired(a, "send", u.limits.Send)
+	case isReset(err):
+		a.End, a.Errno = journey.EndReset, errno(err)
+	case isEOF(err):
+		a.End = journey.EndEOF
+	default:
+		u.otherError(err, a)
+	}
+}
+
+// otherError files an error that is neither an end nor a limit: a system error, or TLS refusing us
+// after the handshake (a TLS 1.3 server judges the client's certificate only then).
+func (u *Upcall) otherError(err error, a *journey.Attempt) {
+	a.End, a.Errno = journey.EndErrno, errno(err)
+	if u.origin.tls != nil && a.Errno == 0 {
+		f := tlsFacts(u.origin.tls.ServerName, err, &tapConn{})
+		f.AfterComplete, f.Asked = true, u.tlsAsked
+		a.End, a.TLS = journey.EndTLS, f
+	}
+}
+
+func (u *Upcall) limitFired(a *journey.Attempt, key string, value time.Duration) {
+	if u.limits.Until != 0 && clock() >= u.limits.Until {
+		key, value = "total", u.limits.Total
+	}
+	timedOut(a, key, value)
+}
+
+// Next returns the next piece of the body, valid until the following call. It returns io.EOF when
+// the body is complete; on any other error the facts say what happened.
+func (u *Upcall) Next() ([]byte, error) {
+	for {
+		if u.done {
+			return nil, io.EOF
+		}
+		if piece, err := u.piece(); piece != nil || err != nil {
+			return piece, err
+		}
+		if u.done {
+			return nil, io.EOF
+		}
+		if err := u.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Buffered tells whether Next will return without reading from the socket.
+func (u *Upcall) Buffered() bool { return u.done || u.r < u.w }
+
+// Trailer is the answer's trailer; empty before Next has returned io.EOF.
+func (u *Upcall) Trailer() *Header { return &u.trailer }
+
+// piece takes body bytes out of the buffer.
+func (u *Upcall) piece() ([]byte, error) {
+	have := u.buf[u.r:u.w]
+	a := u.facts
+	switch {
+	case u.Response.Length == LengthChunked:
+		data, n, err := u.chunked.next(have, len(have), false, &u.trailer)
+		u.r += n
+		if err != nil {
+			a.End, a.Fault, a.Offset = journey.EndParse, journey.FaultChunk, a.BytesIn-int64(u.w-u.r)
+			if err == errTrailer || err == errTrailerLarge {
+				a.Fault = journey.FaultTrailer
+			}
+			a.Line = clip(u.buf[u.r:u.w])
+			u.ended()
+			return nil, err
+		}
+		u.done = u.chunked.state == chunkDone
+		if len(data) > 0 {
+			a.BodyIn += int64(len(data))
+			return data, nil
+		}
+		return nil, nil
+	case len(have) == 0:
+		return nil, nil
+	case u.Response.Length == LengthUntilClose:
+		u.r = u.w
+	default:
+		if int64(len(have)) > u.left {
+			have = have[:u.left]
+		}
+		u.r += len(have)
+		u.left -= int64(len(have))
+		u.done = u.left == 0
+	}
+	a.BodyIn += int64(len(have))
+	return have, nil
+}
+
+// fill reads more of the body.
+func (u *Upcall) fill() error {
+	u.makeRoom()
+	n, err := u.sock.read(u.buf[u.w:], u.by(u.limits.Idle))
+	a := u.facts
+	if n > 0 && err == nil {
+		u.w += n
+		a.BytesIn += int64(n)
+		u.lastByte = clock()
+		return nil
+	}
+	if err == nil {
+		u.eof = true
+		if u.Response.Length == LengthUntilClose {
+			u.done = true
+			return nil
+		}
+		a.End = journey.EndEOF
+		u.ended()
+		return io.ErrUnexpectedEOF
+	}
+	u.readFailed(err, a, "idle", u.limits.Idle)
+	u.ended()
+	return err
+}
+
+// makeRoom empties the buffer for the next read; a long body gets a large one.
+func (u *Upcall) makeRoom() {
+	if u.r == u.w {
+		u.r, u.w = 0, 0
+		if (u.left > mediumBuffer || u.facts.BodyIn > mediumBuffer) && len(u.buf) < largeBuffer {
+			putBuffer(u.buf)
+			u.buf = getBuffer(largeBuffer)
+		}
+		return
+	}
+	if u.r > 0 {
+		copy(u.buf, u.buf[u.r:u.w])
+		u.r, u.w = 0, u.w-u.r
+	}
+	if u.w == len(u.buf) {
+		bigger := getBuffer(len(u.buf) * 4)
+		copy(bigger, u.buf)
+		putBuffer(u.buf)
+		u.buf = bigger
+	}
+}
+
+func (u *Upcall) readFailed(err error, a *journey.Attempt, key string, limit time.Duration) {
+	if u.gaveUp(a) {
+		return
+	}
+	switch {
+	case err == errTimeout:
+		u.limitFired(a, key, limit)
+	case isReset(err):
+		a.End, a.Errno = journey.EndReset, errno(err)
+	case isEOF(err):
+		a.End = journey.EndEOF
+	default:
+		u.otherError(err, a)
+	}
+}
+
+// ended notes the silence before an end.
+func (u *Upcall) ended() {
+	if u.lastByte != 0 {
+		u.facts.Silence = time.Duration(clock() - u.lastByte)
+	}
+}
+
+// Release ends the attempt. The connection is kept for another call when the answer was read to
+// its end, nothing came after it, and both sides can keep it.
+func (u *Upcall) Release() {
+	u.watch.Unwatch()
+	a := u.facts
+	clean := u.done && u.r == u.w && !u.eof && !u.Response.Close && u.Response.Status != 101
+	if u.upload != nil {
+		clean = clean && u.upload.fullAt.Load() != 0
+		u.endUpload()
+	}
+	if u.done && a.End == journey.EndOpen {
+		a.End, a.Phase = journey.EndComplete, journey.PhaseDone
+	}
+	u.mu.Lock()
+	clean = clean && u.reason == ReasonNone
+	u.mu.Unlock()
+	u.facts = nil
+	if !clean {
+		u.discard()
+		return
+	}
+	putBuffer(u.buf)
+	u.buf, u.r, u.w = nil, 0, 0
+	u.origin.put(u)
+}
+
+// discard closes the connection.
+func (u *Upcall) discard() {
+	if u.buf != nil {
+		putBuffer(u.buf)
+		u.buf, u.r, u.w = nil, 0, 0
+	}
+	u.mu.Lock()
+	connected := u.connected
+	u.connected = false
+	u.mu.Unlock()
+	if connected {
+		u.origin.open.Add(-1)
+		_ = u.sock.nc.Close()
+	}
+}
+
+// Hijack takes the connection over after 101.
+func (u *Upcall) Hijack() *Tunnel {
+	t := &Tunnel{conn: u.sock.nc, ahead: append([]byte(nil), u.buf[u.r:u.w]...)}
+	u.facts.End, u.facts.Phase = journey.EndComplete, journey.PhaseDone
+	putBuffer(u.buf)
+	u.buf, u.r, u.w = nil, 0, 0
+	u.mu.Lock()
+	if u.connected {
+		u.connected = false
+		u.origin.open.Add(-1)
+	}
+	u.mu.Unlock()
+	_ = t.conn.SetDeadline(time.Time{})
+	return t
+}
+
+func clip(p []byte) []byte {
+	return append([]byte(nil), p[:min(len(p), 200)]...)
+}
