@@ -16,6 +16,7 @@ type answerState struct {
 	buf     []byte // head and body not yet sent; from the pool
 	limit   time.Duration
 	started bool
+	sent    bool // some of it has gone to the kernel
 	ended   bool
 	failed  bool
 	aborted bool
@@ -152,6 +153,7 @@ func (c *conn) Write(p []byte) error {
 // send writes what was kept and then p.
 func (c *conn) send(p []byte) error {
 	a := &c.answer
+	a.sent = true
 	_, err := c.sock.write(a.buf, p, a.limit, 0)
 	a.buf = a.buf[:0]
 	if err != nil {
@@ -192,6 +194,36 @@ func (c *conn) End(trailer *Header) error {
 		}
 		a.buf = append(a.buf, '\r', '\n')
 	}
+	return c.Flush()
+}
+
+// Withdraw implements Exchange.
+func (c *conn) Withdraw() bool {
+	a := &c.answer
+	if a.sent || a.failed || a.aborted || a.ended || c.hijacked {
+		return false
+	}
+	limit := a.limit
+	a.reset()
+	a.limit = limit
+	return true
+}
+
+// Switch implements Exchange.
+func (c *conn) Switch(upgrade []byte, h *Header) error {
+	a := &c.answer
+	if a.started {
+		return errAnswerOver
+	}
+	a.started, a.nobody, a.close = true, true, true
+	if a.buf == nil {
+		a.buf = getBuffer(smallBuffer)[:0]
+	}
+	out := appendStatusLine(a.buf[:0], 1, 101, "")
+	out = AppendFields(out, h)
+	out = append(out, "Connection: Upgrade\r\n"...)
+	out = appendField(out, []byte("Upgrade"), upgrade)
+	a.buf = append(out, '\r', '\n')
 	return c.Flush()
 }
 

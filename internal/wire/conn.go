@@ -21,10 +21,12 @@ const (
 // it serves.
 type conn struct {
 	door   *Door
+	o      *DoorOptions // as they were when it was accepted
 	sock   sock
 	tls    *tls.ConnectionState
 	remote netip.AddrPort
 	local  netip.AddrPort
+	ipText string // of remote
 	fd     int32  // as known to the watcher, -1 when it does not watch this connection
 	serial uint32 // tells this connection from an earlier one with the same descriptor
 	state  atomic.Int32
@@ -93,7 +95,7 @@ func (c *conn) handshake() bool {
 	if !ok {
 		return true
 	}
-	_ = tc.SetDeadline(time.Now().Add(c.door.o.ReadHeaderTimeout))
+	_ = tc.SetDeadline(time.Now().Add(c.o.ReadHeaderTimeout))
 	if err := tc.Handshake(); err != nil {
 		c.door.handshakeFailed(err)
 		return false
@@ -110,9 +112,9 @@ func (c *conn) await(first bool) bool {
 		c.began = time.Now()
 		return true
 	}
-	limit := c.door.o.IdleTimeout
+	limit := c.o.IdleTimeout
 	if first {
-		limit = c.door.o.ReadHeaderTimeout
+		limit = c.o.ReadHeaderTimeout
 	}
 	buf, n, err := c.sock.readFirst(c.limit(limit))
 	if err == errCancelled {
@@ -122,8 +124,8 @@ func (c *conn) await(first bool) bool {
 		if buf != nil {
 			putBuffer(buf)
 		}
-		if err == errTimeout && first && c.door.o.OnSilent != nil {
-			c.door.o.OnSilent()
+		if err == errTimeout && first && c.o.OnSilent != nil {
+			c.o.OnSilent()
 		}
 		return false
 	}
@@ -188,7 +190,7 @@ func (c *conn) call() (keep bool) {
 	c.body.wants = c.req.Continue
 	c.body.left = c.req.Length
 	c.body.done = c.req.Length == 0
-	c.door.o.Handler.Serve(c)
+	c.o.Handler.Serve(c)
 	return c.finish()
 }
 
@@ -206,7 +208,7 @@ func (c *conn) reset() {
 // readHead reads until the head is complete and parses it. When it returns false the call was
 // refused or the connection has ended.
 func (c *conn) readHead() bool {
-	limits := c.door.o.Limits
+	limits := c.o.Limits
 	scanned := 0
 	for {
 		head := c.buf[c.r:c.w]
@@ -236,7 +238,7 @@ func (c *conn) readHead() bool {
 			if err == errTimeout {
 				return c.refuse(Refusal{
 					Reason: RefuseHeadTimeout, Limit: "server.read_header_timeout",
-					Value: c.door.o.ReadHeaderTimeout.String(), After: time.Since(c.began),
+					Value: c.o.ReadHeaderTimeout.String(), After: time.Since(c.began),
 				})
 			}
 			return false
@@ -246,10 +248,10 @@ func (c *conn) readHead() bool {
 }
 
 func (c *conn) headLimit() int64 {
-	if c.door.o.ReadHeaderTimeout <= 0 {
+	if c.o.ReadHeaderTimeout <= 0 {
 		return 0
 	}
-	return clock() + int64(c.door.o.ReadHeaderTimeout-time.Since(c.began))
+	return clock() + int64(c.o.ReadHeaderTimeout-time.Since(c.began))
 }
 
 func refusalOf(err *HeadError) Refusal {
@@ -268,7 +270,7 @@ func refusalOf(err *HeadError) Refusal {
 }
 
 func (c *conn) refuseSize(seen int) bool {
-	return c.refuse(Refusal{Reason: RefuseHeadTooBig, Limit: "server.max_header", Value: sizeText(c.door.o.Limits.Head), Seen: sizeText(seen)})
+	return c.refuse(Refusal{Reason: RefuseHeadTooBig, Limit: "server.max_header", Value: sizeText(c.o.Limits.Head), Seen: sizeText(seen)})
 }
 
 // refuse lets the handler answer a call whose head is no good. The connection ends afterwards.
@@ -280,7 +282,7 @@ func (c *conn) refuse(r Refusal) bool {
 	if c.req.Header.Fields == nil {
 		c.req.Header.Reset()
 	}
-	c.door.o.Handler.Refuse(c, &c.refusal)
+	c.o.Handler.Refuse(c, &c.refusal)
 	c.flushQuietly()
 	return false
 }
@@ -428,6 +430,7 @@ func (c *conn) Gone() bool {
 func (c *conn) Request() *Request         { return &c.req }
 func (c *conn) Began() time.Time          { return c.began }
 func (c *conn) Remote() netip.AddrPort    { return c.remote }
+func (c *conn) RemoteIP() string          { return c.ipText }
 func (c *conn) Local() netip.AddrPort     { return c.local }
 func (c *conn) TLS() *tls.ConnectionState { return c.tls }
 func (c *conn) Trailer() *Header          { return &c.trailer }

@@ -27,12 +27,14 @@ type DoorOptions struct {
 
 // Door accepts connections and serves the calls on them. It is safe for concurrent use.
 type Door struct {
-	o        DoorOptions
-	dates    dateClock
-	watcher  *watcher
-	draining atomic.Bool
-	open     atomic.Int64
-	served   sync.WaitGroup
+	o          atomic.Pointer[DoorOptions]
+	dates      dateClock
+	watcher    *watcher
+	draining   atomic.Bool
+	open       atomic.Int64
+	accepted   atomic.Int64
+	turnedAway atomic.Int64
+	served     sync.WaitGroup
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -44,17 +46,24 @@ func NewDoor(o DoorOptions) (*Door, error) {
 	if o.Handler == nil {
 		return nil, errors.New("making a door: no handler")
 	}
+	w, err := newWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("making a door: %w", err)
+	}
+	d := &Door{watcher: w, conns: map[*conn]struct{}{}}
+	d.Configure(o)
+	return d, nil
+}
+
+// Configure changes the options for connections that are accepted from now on.
+func (d *Door) Configure(o DoorOptions) {
 	if o.Limits.Head <= 0 {
 		o.Limits.Head = 64 << 10
 	}
 	if o.Limits.Fields <= 0 {
 		o.Limits.Fields = 500
 	}
-	w, err := newWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("making a door: %w", err)
-	}
-	return &Door{o: o, watcher: w, conns: map[*conn]struct{}{}}, nil
+	d.o.Store(&o)
 }
 
 // Serve accepts connections from l until Shutdown or a lasting error. It closes l.
@@ -88,13 +97,17 @@ func (d *Door) Serve(l net.Listener) error {
 }
 
 func (d *Door) admit(nc net.Conn) {
-	c := &conn{door: d, fd: -1, remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
-	if d.o.TLS != nil {
-		c.sock.init(tls.Server(nc, d.o.TLS))
+	o := d.o.Load()
+	c := &conn{door: d, o: o, fd: -1, remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
+	if c.remote.IsValid() {
+		c.ipText = c.remote.Addr().String()
+	}
+	if o.TLS != nil {
+		c.sock.init(tls.Server(nc, o.TLS))
 	} else {
 		c.sock.init(nc)
 	}
-	full := d.open.Add(1) > int64(d.o.MaxConnections) && d.o.MaxConnections > 0
+	full := d.open.Add(1) > int64(o.MaxConnections) && o.MaxConnections > 0
 	d.mu.Lock()
 	if d.draining.Load() {
 		d.mu.Unlock()
@@ -106,7 +119,9 @@ func (d *Door) admit(nc net.Conn) {
 	d.served.Add(1)
 	d.mu.Unlock()
 	d.watcher.add(c, nc)
+	d.accepted.Add(1)
 	if full {
+		d.turnedAway.Add(1)
 		go c.turnAway()
 		return
 	}
@@ -116,7 +131,7 @@ func (d *Door) admit(nc net.Conn) {
 // turnAway answers the first head of a connection that is one too many.
 func (c *conn) turnAway() {
 	defer c.close()
-	if c.tls != nil || c.door.o.TLS != nil {
+	if c.tls != nil || c.o.TLS != nil {
 		return // a handshake for a refusal would cost more than serving
 	}
 	if !c.await(true) {
@@ -125,9 +140,9 @@ func (c *conn) turnAway() {
 	c.reset()
 	c.req = Request{Minor: 1, Close: true, Method: []byte("GET"), Target: slash, Path: slash}
 	if end := HeadEnd(c.buf[:c.w], 0); end > 0 {
-		_ = ParseRequest(c.buf[:end:end], c.door.o.Limits, &c.req)
+		_ = ParseRequest(c.buf[:end:end], c.o.Limits, &c.req)
 	}
-	c.refuse(Refusal{Reason: RefuseConnections, Limit: "server.max_connections", Value: fmt.Sprint(c.door.o.MaxConnections), Seen: fmt.Sprint(c.door.open.Load())})
+	c.refuse(Refusal{Reason: RefuseConnections, Limit: "server.max_connections", Value: fmt.Sprint(c.o.MaxConnections), Seen: fmt.Sprint(c.door.open.Load())})
 	c.linger()
 }
 
@@ -140,14 +155,20 @@ func (d *Door) forget(c *conn) {
 	d.served.Done()
 }
 
-// Open is the number of open connections.
-func (d *Door) Open() int64 { return d.open.Load() }
+// DoorStats are a door's counts: connections open now, and since the start those accepted and those
+// turned away because there were too many.
+type DoorStats struct{ Open, Accepted, TurnedAway int64 }
+
+// Stats returns the counts.
+func (d *Door) Stats() DoorStats {
+	return DoorStats{d.open.Load(), d.accepted.Load(), d.turnedAway.Load()}
+}
 
 func (d *Door) isDraining() bool { return d.draining.Load() }
 
 func (d *Door) handshakeFailed(err error) {
-	if d.o.OnHandshake != nil {
-		d.o.OnHandshake(err)
+	if o := d.o.Load(); o.OnHandshake != nil {
+		o.OnHandshake(err)
 	}
 }
 

@@ -64,6 +64,7 @@ type Exchange interface {
 	// Began is when the head's first byte was there.
 	Began() time.Time
 	Remote() netip.AddrPort // the peer's address; the zero value for a Unix socket
+	RemoteIP() string       // the same as text, without port; made once a connection
 	Local() netip.AddrPort
 	TLS() *tls.ConnectionState // nil on a plain connection
 
@@ -94,6 +95,11 @@ type Exchange interface {
 	Flush() error
 	// End ends the body, with a trailer where there is one (chunked framing only), and flushes.
 	End(trailer *Header) error
+	// Withdraw takes a begun answer back, as if Start had not been called. It returns false when
+	// some of it has already been sent.
+	Withdraw() bool
+	// Switch answers 101 (Switching Protocols) with the fields and the name of the protocol.
+	Switch(upgrade []byte, h *Header) error
 	// Abort cuts the connection without ending the answer, so that the caller sees the break.
 	Abort()
 	// WriteLimit sets the longest time for which the caller may take no byte of the answer.

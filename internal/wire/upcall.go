@@ -76,6 +76,7 @@ type Upcall struct {
 	lastByte int64
 
 	upload *upload
+	sent   bool // the last upload was whole
 	watch  Watcher
 
 	dialled   int64
@@ -302,6 +303,10 @@ func (u *Upcall) Next() ([]byte, error) {
 // Buffered tells whether Next will return without reading from the socket.
 func (u *Upcall) Buffered() bool { return u.done || u.r < u.w }
 
+// Complete tells whether the body's end is known to have been reached; what Next returned last is
+// then its last piece.
+func (u *Upcall) Complete() bool { return u.done }
+
 // Trailer is the answer's trailer; empty before Next has returned io.EOF.
 func (u *Upcall) Trailer() *Header { return &u.trailer }
 
@@ -422,8 +427,8 @@ func (u *Upcall) Release() {
 	a := u.facts
 	clean := u.done && u.r == u.w && !u.eof && !u.Response.Close && u.Response.Status != 101
 	if u.upload != nil {
-		clean = clean && u.upload.fullAt.Load() != 0
 		u.endUpload()
+		clean = clean && u.sent
 	}
 	if u.done && a.End == journey.EndOpen {
 		a.End, a.Phase = journey.EndComplete, journey.PhaseDone

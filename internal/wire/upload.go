@@ -78,9 +78,12 @@ func (u *Upcall) endUpload() {
 		return
 	}
 	if up.fullAt.Load() == 0 {
+		// The answer can overtake the last step of its own upload by a moment.
+		late := time.NewTimer(50 * time.Millisecond)
 		select {
 		case <-up.done:
-		default:
+			late.Stop()
+		case <-late.C:
 			u.sock.cancel()
 			up.stream.StopReading()
 		}
@@ -90,6 +93,7 @@ func (u *Upcall) endUpload() {
 		u.uploadFacts(a)
 		a.BytesOut += up.out
 	}
+	u.sent = up.fullAt.Load() != 0
 	u.upload = nil
 }
 

@@ -1,0 +1,32 @@
+package admin
+
+import "net/http"
+
+// routes is the whole API. The guard of each route enforces the access in its row, and the OpenAPI
+// page shows the same.
+func (a *api) routes() {
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+
+	page := func(r route, contentType, doc string, h http.HandlerFunc) { plain(a, r, contentType, doc, h) }
+	page(route{get, "/", public, "pages", "getIndex", "What is where"}, "text/html", docIndex, a.getIndex)
+	page(route{get, "/metrics", public, "operation", "getMetrics", "Metrics for Prometheus"}, "text/plain", docMetrics, a.Metrics.ServeHTTP)
+	page(route{get, "/api/openapi.json", public, "pages", "getOpenAPI", "This page"}, "application/json", docOpenAPI, a.getOpenAPI)
+
+	handle(a, route{get, "/healthz", public, "operation", "getHealth", "Whether the process is alive"}, docHealth, a.getHealth)
+	handle(a, route{get, "/readyz", public, "operation", "getReadiness", "Whether traffic can be served"}, docReadiness, a.getReadiness, answersNotReady)
+	handle(a, route{get, "/api/v1/status", viewer, "operation", "getStatus", "What runs here"}, docStatus, a.getStatus)
+
+	handle(a, route{post, "/api/v1/session", public, "session", "signIn", "Sign in"}, docSignIn, a.signIn, takesBody, fails(401, 403, 429, 503))
+	handle(a, route{get, "/api/v1/session", viewer, "session", "getSession", "Who am I"}, docSession, a.getSession)
+	handle(a, route{del, "/api/v1/session", viewer, "session", "signOut", "Sign out"}, docSignOut, a.signOut)
+
+	handle(a, route{post, "/api/v1/tokens", viewer, "tokens", "createToken", "Make a personal access token"}, docCreateToken, a.createToken, takesBody, created)
+	handle(a, route{get, "/api/v1/tokens", viewer, "tokens", "listTokens", "List your tokens"}, docListTokens, a.listTokens)
+	handle(a, route{del, "/api/v1/tokens/{id}", viewer, "tokens", "deleteToken", "Revoke a token"}, docDeleteToken, a.deleteToken, fails(404))
+
+	handle(a, route{get, "/api/v1/calls", viewer, "calls", "listCalls", "Search calls"}, docListCalls, a.listCalls)
+	handle(a, route{get, "/api/v1/calls/{id}", viewer, "calls", "getCall", "One call"}, docCall, a.getCall, fails(404))
+	handle(a, route{get, "/api/v1/calls/{id}/explanation", viewer, "calls", "explainCall", "Why a call went as it did"}, docExplanation, a.explainCall, fails(404), answersText)
+
+	handle(a, route{get, "/api/v1/failures", viewer, "failures", "listFailures", "Every way to fail"}, docFailures, a.listFailures)
+}

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"causeway/internal/admin"
+	"causeway/internal/meter"
+)
+
+// What metrics, readiness and state are read from.
+
+func (a *App) doorFigures() meter.Door {
+	d := meter.Door{}
+	if a.door != nil {
+		s := a.door.Stats()
+		d.Connections, d.Accepted, d.TurnedAway = s.Open, s.Accepted, s.TurnedAway
+	}
+	if a.gateway != nil {
+		d.Calls = a.gateway.InFlight()
+	}
+	return d
+}
+
+func (a *App) targetFigures() []meter.Target {
+	if a.gateway == nil {
+		return nil
+	}
+	return a.gateway.Generation().Targets()
+}
+
+func (a *App) readiness(ctx context.Context) admin.Readiness {
+	gen := a.gateway.Generation()
+	r := admin.Readiness{Generation: gen.Number, ConfigHash: gen.Hash, Draining: a.gateway.Draining()}
+	r.ConfigError, _ = a.configError.Load().(string)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := a.store.Ping(ctx); err != nil {
+		r.StoreError = err.Error()
+	}
+	r.Ledger = a.ledgerState()
+	return r
+}
+
+func (a *App) status() admin.Status {
+	gen := a.gateway.Generation()
+	return admin.Status{
+		Version: a.o.Version, Commit: a.o.Commit, Started: a.started, Generation: gen.Number, ConfigHash: gen.Hash, ConfigFile: a.o.ConfigFile,
+	}
+}

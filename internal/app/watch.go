@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"causeway/internal/catalog"
+)
+
+// watchEvery is how often the configuration file and the certificates are looked at.
+const watchEvery = 500 * time.Millisecond
+
+// stamp is what tells one version of a file from the next.
+type stamp struct {
+	size int64
+	mod  time.Time
+	node uint64
+}
+
+func stampOf(path string) stamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{size: info.Size(), mod: info.ModTime(), node: inode(info)}
+}
+
+// watch reloads when the configuration file, or a file that it names, has changed, and whenever
+// reload is signalled, until ctx ends.
+func (a *App) watch(ctx context.Context) {
+	if a.o.ConfigFile == "" {
+		return
+	}
+	seen := a.stamps()
+	t := time.NewTicker(watchEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.reload:
+		case <-t.C:
+			now := a.stamps()
+			if same(seen, now) {
+				continue
+			}
+			// An editor may still be writing: it is read when it has been quiet for a moment.
+			time.Sleep(20 * time.Millisecond)
+			if again := a.stamps(); !same(now, again) {
+				continue
+			}
+		}
+		seen = a.stamps()
+		a.reconfigure()
+	}
+}
+
+func (a *App) stamps() map[string]stamp {
+	m := map[string]stamp{a.o.ConfigFile: stampOf(a.o.ConfigFile)}
+	if gen := a.gateway.Generation(); gen != nil {
+		for _, c := range gen.Catalog.Server.TLS {
+			m[c.CertFile], m[c.KeyFile] = stampOf(c.CertFile), stampOf(c.KeyFile)
+		}
+		for _, s := range gen.Catalog.Services {
+			if f := s.Upstream.TLS.CAFile; f != "" {
+				m[f] = stampOf(f)
+			}
+		}
+	}
+	return m
+}
+
+func same(a, b map[string]stamp) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if b[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// reconfigure reads the file again and puts it in force; a file that is not valid, or cannot be
+// compiled, changes nothing and is reported.
+func (a *App) reconfigure() {
+	next, err := a.loadFile()
+	if err == nil {
+		err = a.install(next)
+	}
+	if err != nil {
+		a.configError.Store(err.Error())
+		a.meter.ReloadFailed()
+		a.log.Error("the configuration was not changed", "file", a.o.ConfigFile, "error", err.Error())
+		return
+	}
+	a.configError.Store("")
+	gen := a.gateway.Generation()
+	a.log.Info("configuration in force", "file", a.o.ConfigFile, "generation", gen.Number, "hash", gen.Hash)
+}
+
+// loadFile reads and checks the configuration file.
+func (a *App) loadFile() (*catalog.Catalog, error) {
+	c, faults, err := catalog.Load(a.o.ConfigFile, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	if len(faults) > 0 {
+		return nil, &ConfigError{File: a.o.ConfigFile, Faults: faults}
+	}
+	return c, a.checkOpen(c)
+}

@@ -1,0 +1,134 @@
+package diagnose
+
+import (
+	"time"
+
+	"causeway/internal/fault"
+	"causeway/internal/journey"
+)
+
+// verdict says whether the caller may repeat the call: "no" when the fault lasts or the caller
+// must change something, "safe" when no application can have worked on it or working twice is the
+// same as once (contract section 3, Retries), else "may_repeat".
+func (c *judgement) verdict() fault.Verdict {
+	switch {
+	case c.lasts():
+		return fault.No
+	case !c.reached(), c.idempotent():
+		return fault.Safe
+	default:
+		return fault.MayRepeat
+	}
+}
+
+// lasts says whether the same call would fail in the same way until somebody changes something.
+func (c *judgement) lasts() bool {
+	switch c.kind {
+	case fault.TotalTimeout:
+		// An answer that was coming all the time takes as long again; a call that waited may not.
+		return c.about != nil && c.about.Phase >= journey.PhaseBody
+	case fault.IdleTimeout, fault.TruncatedStream, fault.StreamError:
+		// Never repeated by us, since the answer had begun; but the next one may well be whole.
+		return false
+	case fault.DNSNotFound:
+		if c.in.History.Known && c.in.History.EverGood {
+			return false // the name was there, and may be again
+		}
+	}
+	switch c.entry.Again {
+	case fault.Never:
+		return true
+	case fault.Elsewhere:
+		return providersWord(c.kind) || c.in.Targets <= c.tried()
+	default:
+		return false
+	}
+}
+
+// providersWord are the kinds in which a provider said that this request, or this account, will
+// not do.
+func providersWord(k fault.Kind) bool {
+	switch k {
+	case fault.QuotaExhausted, fault.ProviderKeyRejected, fault.ModelNotFound, fault.ContextTooLong,
+		fault.ParameterRejected, fault.RegionBlocked, fault.UnsupportedFeature:
+		return true
+	}
+	return false
+}
+
+// tried is the number of different targets of this call's attempts, at least one.
+func (c *judgement) tried() int {
+	n := 0
+	for i := range c.in.Attempts {
+		seen := false
+		for j := range i {
+			seen = seen || c.in.Attempts[j].Target == c.in.Attempts[i].Target
+		}
+		if !seen {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
+// reached says whether an application may have worked on the call in any of its attempts.
+func (c *judgement) reached() bool {
+	switch c.kind {
+	case fault.GatewayKilled:
+		return true // its record ends before its attempts
+	case fault.Unclassified:
+		if len(c.in.Attempts) == 0 {
+			return true
+		}
+	}
+	list := c.in.Attempts
+	if declined(c.kind) && len(list) > 0 {
+		list = list[:len(list)-1] // the last one was turned away unworked
+	} else if c.in.Answer != nil && !declined(c.kind) {
+		return true
+	}
+	for i := range list {
+		if reachedApplication(&list[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// declined are the kinds in which the upstream said that it did not take the call.
+func declined(k fault.Kind) bool {
+	return k == fault.Overloaded || k == fault.ProviderRateLimited || k == fault.UpstreamRateLimited
+}
+
+// reachedApplication says whether any byte of the request may have come to an application.
+func reachedApplication(a *journey.Attempt) bool {
+	switch {
+	case a.End == journey.EndTLS && a.Phase <= journey.PhaseWait && Kind(a) == fault.TLSClientCertificate:
+		return false // the server's TLS layer refused us before it read the request
+	case a.Phase > journey.PhaseSend:
+		return true
+	default:
+		return a.Phase == journey.PhaseSend && a.BytesOut > 0
+	}
+}
+
+// idempotent says whether working on the call twice does no harm.
+func (c *judgement) idempotent() bool {
+	switch c.in.Method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return c.in.Idempotent && !c.in.LLM
+}
+
+// retryAfter is the pause to tell in milliseconds, 0 when none is known.
+func (c *judgement) retryAfter(v fault.Verdict) int64 {
+	d := c.in.RetryAfter
+	if d <= 0 && v == fault.Safe && c.entry.Again == fault.Always {
+		d = c.in.Backoff
+	}
+	if d <= 0 {
+		return 0
+	}
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}

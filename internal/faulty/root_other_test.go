@@ -1,0 +1,6 @@
+//go:build !linux
+
+package faulty
+
+// dropRoot does nothing: these tests run as an ordinary user there.
+func dropRoot() {}

@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"causeway/internal/fault"
+	"causeway/internal/journey"
+	"causeway/internal/ledger"
+	"causeway/internal/llm"
+	"causeway/internal/policy"
+	"causeway/internal/snapshot"
+	"causeway/internal/upstream"
+	"causeway/internal/wire"
+)
+
+// call is one call on its way through the rooms. It is pooled: nothing may keep a pointer into it
+// after leave.
+type call struct {
+	g     *Gateway
+	ex    wire.Exchange
+	rq    *wire.Request
+	gen   *snapshot.Generation
+	j     journey.Journey
+	slot  ledger.Slot
+	rec   []byte // the record, encoded
+	began time.Time
+	idBuf [26]byte // the id's text, so that header fields can point at it
+
+	// What signpost found. One of svc and model is set once a call is routed.
+	svc      *snapshot.Service
+	route    *snapshot.Route
+	model    *snapshot.Model // the configured name, or one made for PROVIDER/MODEL
+	dialect  llm.Dialect     // the caller's; nil for REST
+	op       llm.Operation
+	own      bool // one of the gateway's own pages
+	details  string
+	upstream *snapshot.Upstream // who is being asked: the service's, or a provider's
+
+	// What the guards found.
+	caller      *policy.Caller
+	dropped     uint64 // fields that do not go upstream: the caller's credential
+	dropQuery   bool
+	rate        policy.Decision
+	limited     bool
+	client      netip.Addr // the caller's address, behind trusted proxies
+	peerText    string     // the address of whoever is connected to us
+	trustedPeer bool
+	local       bool // on loopback, and nobody spoke for another
+
+	// What luggage decided.
+	body       []byte // the whole body, when buffered
+	held       []byte // the pooled buffer behind body
+	stream     wire.BodySource
+	limit      limitedBody
+	length     int64
+	idempotent bool
+	upgrade    bool
+	pseudonym  []byte // ours in Via
+	pathBuf    []byte
+	target     []byte // path for the upstream
+
+	// LLM.
+	llmReq        llm.Request
+	pathModel     string // the model that the address names
+	rewrite       []byte
+	pieces        [][]byte
+	long          *llm.LongAnswer
+	triedModels   uint64
+	key           *snapshot.Credential // the provider's key in use
+	modelProblem  string
+	modelEvidence []string
+
+	// The attempts.
+	out    []byte // the request head of the attempt
+	tried  upstream.Tried
+	until  int64 // the whole call's limit
+	again  int   // attempts made
+	answer wire.Header
+	arena  []byte
+
+	finding   *fault.Finding
+	allow     string        // for 405
+	param     string        // LLM: the parameter at fault
+	retryIn   time.Duration // for Retry-After
+	committed bool
+	measured  bool
+	finish    bool // the answer was ended, or cut, as it should be
+}
+
+// since is the time since the call began.
+func (c *call) since() time.Duration { return time.Since(c.began) }
+
+// view lets a string share the bytes of the request head, which outlive the call's record.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// text copies s into the call's arena, for header fields that must outlive the statement.
+func (c *call) text(s string) []byte {
+	n := len(c.arena)
+	c.arena = append(c.arena, s...)
+	return c.arena[n:len(c.arena):len(c.arena)]
+}
+
+// method returns the request's method without allocating for the usual ones.
+func method(m []byte) string {
+	switch string(m) {
+	case "GET":
+		return "GET"
+	case "POST":
+		return "POST"
+	case "PUT":
+		return "PUT"
+	case "DELETE":
+		return "DELETE"
+	case "PATCH":
+		return "PATCH"
+	case "HEAD":
+		return "HEAD"
+	case "OPTIONS":
+		return "OPTIONS"
+	}
+	return string(m)
+}
+
+// idempotentMethod tells whether a method may be repeated (RFC 9110 section 9.2.2).
+func idempotentMethod(m string) bool {
+	switch m {
+	case "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE":
+		return true
+	}
+	return false
+}

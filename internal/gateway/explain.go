@@ -1,0 +1,264 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"causeway/internal/diagnose"
+	"causeway/internal/fault"
+	"causeway/internal/llm"
+	"causeway/internal/wire"
+)
+
+// failure is what a room knows when it ends a call.
+type failure struct {
+	kind      fault.Kind
+	status    int
+	detail    string
+	safe      string
+	evidence  []string
+	advice    []string
+	keyHeader string // for a 401: how a key is sent
+	param     string // LLM: the parameter at fault
+}
+
+// fail ends the call with a fault that a room found itself. It returns false, so that a room can
+// end with it.
+func (c *call) fail(f failure) bool {
+	in := diagnose.Input{
+		Kind: f.kind, Status: f.status, Detail: f.detail, SafeDetail: f.safe, Evidence: f.evidence, Advice: f.advice,
+		KeyHeader: f.keyHeader, RetryAfter: c.retryIn, Attempts: c.j.Attempts,
+	}
+	if f.keyHeader != "" {
+		in.URL = c.ownURL()
+	}
+	c.param = f.param
+	c.failWith(in)
+	return false
+}
+
+func (c *call) failWith(in diagnose.Input) {
+	c.finding = diagnose.Judge(c.input(in))
+	c.j.Finding = c.finding
+	if c.finding != nil {
+		c.j.Status = c.finding.Status
+	}
+}
+
+// input fills in what is known of every call.
+func (c *call) input(in diagnose.Input) diagnose.Input {
+	in.Method, in.Idempotent, in.LLM, in.Time = c.j.Method, c.idempotent, c.dialect != nil, c.j.Start
+	in.Service, in.Provider, in.Model = c.j.Service, c.j.Provider, c.j.Model
+	if up := c.upstream; up != nil {
+		in.Backoff = up.Retries.Backoff
+		in.Healthy, in.Targets = up.Healthy()
+		if n := len(c.j.Attempts); n > 0 {
+			at, ever, known := up.LastGood(c.j.Attempts[n-1].Target)
+			in.History = diagnose.History{Known: known, EverGood: ever}
+			if ever {
+				in.History.LastGood = time.Since(at)
+			}
+		}
+	}
+	return in
+}
+
+// ownURL is the address that the caller called, without query.
+func (c *call) ownURL() string {
+	scheme := "http"
+	if c.ex.TLS() != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + c.j.Host + c.j.Path
+}
+
+// fullDetails tells whether the caller may know addresses and evidence (contract section 6).
+func (c *call) fullDetails() bool {
+	details := c.details
+	team := ""
+	if c.svc != nil {
+		team = c.svc.Team
+	}
+	if c.caller != nil && c.caller.Details != "" && c.caller.Details != "auto" && (details == "" || details == "auto") {
+		details = c.caller.Details
+	}
+	switch details {
+	case "full":
+		return true
+	case "safe":
+		return false
+	}
+	return c.local || c.caller != nil && team != "" && c.caller.Team == team
+}
+
+func (c *call) faultView() fault.View {
+	return fault.View{CallID: c.j.ID.String(), Full: c.fullDetails(), PublicURL: c.gen.PublicURL, Time: c.j.Start}
+}
+
+// explain is room 13: the failure in the caller's own format. The record is committed before the
+// last byte of it is sent.
+func (c *call) explain() {
+	f := c.finding
+	if f == nil {
+		c.fail(failure{kind: fault.GatewayBug})
+		f = c.finding
+	}
+	if f.Kind == fault.CallerGone || c.ex.Gone() {
+		c.commit()
+		c.ex.Abort()
+		return
+	}
+	c.note("explain", string(f.Kind))
+	v := c.faultView()
+	body, contentType := c.failureBody(f, v)
+	h := &c.answer
+	h.Reset()
+	h.Add(wire.ContentType, nameContentType, contentType)
+	h.Add(wire.CacheControl, nameCacheControl, valueNoStore)
+	h.Add(wire.Vary, nameVary, c.failureVary())
+	if &contentType[0] == &typeHTML[0] {
+		h.Add(wire.Other, nameCSP, valueCSP)
+	}
+	c.addOurs()
+	c.addFailureFields(f, v)
+	c.commit()
+	c.logFailure()
+	c.ex.WriteLimit(10 * time.Second)
+	length := int64(len(body))
+	if c.ex.Start(f.Status, fault.Reason(f), h, length, length) != nil {
+		c.ex.Abort()
+		return
+	}
+	if c.ex.Write(body) != nil || c.ex.End(nil) != nil {
+		c.ex.Abort()
+		return
+	}
+	c.finish = true
+}
+
+var (
+	nameContentType  = []byte("Content-Type")
+	nameCacheControl = []byte("Cache-Control")
+	nameVary         = []byte("Vary")
+	nameProxyStatus  = []byte("Proxy-Status")
+	nameRetryAfter   = []byte("Retry-After")
+	nameShouldRetry  = []byte("x-should-retry")
+	nameAllow        = []byte("Allow")
+	nameCSP          = []byte("Content-Security-Policy")
+	valueCSP         = []byte(fault.ContentSecurityPolicy)
+	nameAuthenticate = []byte("WWW-Authenticate")
+	valueNoStore     = []byte("no-store")
+	valueAccept      = []byte("Accept")
+	valueAcceptOrig  = []byte("Accept, Origin")
+	typeProblem      = []byte("application/problem+json")
+	typeJSON         = []byte("application/json")
+	typeHTML         = []byte("text/html; charset=utf-8")
+	valueTrue        = []byte("true")
+	valueFalse       = []byte("false")
+	valueBearer      = []byte("Bearer")
+)
+
+func (c *call) failureVary() []byte {
+	if c.svc != nil && c.svc.CORS() != nil {
+		return valueAcceptOrig
+	}
+	return valueAccept
+}
+
+func (c *call) failureBody(f *fault.Finding, v fault.View) (body, contentType []byte) {
+	if c.dialect != nil {
+		return c.dialect.AppendError(nil, c.modelFailure(f, v)), typeJSON
+	}
+	if fault.PrefersHTML(string(c.rq.Header.Get(wire.Accept))) {
+		return fault.HTML(nil, f, v), typeHTML
+	}
+	return fault.Problem(nil, f, v), typeProblem
+}
+
+// modelFailure is the finding as a dialect's error tells it.
+func (c *call) modelFailure(f *fault.Finding, v fault.View) *llm.Failure {
+	sentence := f.SafeDetail
+	if v.Full {
+		sentence = f.Detail
+	}
+	return &llm.Failure{
+		Kind: f.Kind, Status: f.Status, Sentence: sentence, CallID: v.CallID, Param: c.param,
+		Members: fault.Members(nil, f, v),
+	}
+}
+
+func (c *call) addFailureFields(f *fault.Finding, v fault.View) {
+	h := &c.answer
+	if s := fault.ProxyStatus(f, v); s != "" {
+		h.Add(wire.ProxyStatus, nameProxyStatus, []byte(s))
+	}
+	if f.Status == http.StatusTooManyRequests || f.Status == http.StatusServiceUnavailable {
+		if f.RetryAfterMS > 0 {
+			h.Add(wire.RetryAfter, nameRetryAfter, strconv.AppendInt(nil, (f.RetryAfterMS+999)/1000, 10))
+		}
+	}
+	if c.dialect != nil {
+		h.Add(wire.XShouldRetry, nameShouldRetry, c.shouldRetry(f))
+	}
+	if c.allow != "" {
+		h.Add(wire.Other, nameAllow, []byte(c.allow))
+	}
+	if f.Status == http.StatusUnauthorized {
+		h.Add(wire.Other, nameAuthenticate, valueBearer)
+	}
+	if c.svc != nil {
+		c.svc.CORS().Append(h, c.rq.Header.Get(wire.OriginField))
+	}
+}
+
+// shouldRetry is what SDKs obey before their own rules: true only when no byte of the request
+// reached a provider, nothing of it will be billed, and our budget for repeating is not spent.
+func (c *call) shouldRetry(f *fault.Finding) []byte {
+	if f.Retry != fault.Safe || f.Cause == fault.Caller || f.Cause == fault.Configuration {
+		return valueFalse
+	}
+	for i := range c.j.Attempts {
+		if c.j.Attempts[i].BytesOut > 0 {
+			return valueFalse
+		}
+	}
+	if c.upstream != nil && (c.again > c.upstream.Retries.Max) {
+		return valueFalse
+	}
+	return valueTrue
+}
+
+// logFailure writes one line for a failed call, at most some a second: the rest are counted.
+func (c *call) logFailure() {
+	f := c.finding
+	if f == nil || f.Kind == fault.CallerGone {
+		return
+	}
+	ok, skipped := c.g.failLog.allow(time.Now())
+	if !ok {
+		return
+	}
+	level := slog.LevelWarn
+	if f.Cause == fault.Caller {
+		level = slog.LevelInfo
+	}
+	attrs := []slog.Attr{
+		slog.String("call", c.j.ID.String()), slog.String("kind", string(f.Kind)), slog.String("cause", string(f.Cause)),
+		slog.Int("status", f.Status), slog.String("method", c.j.Method), slog.String("path", strings.ToValidUTF8(c.j.Path, "?")),
+		slog.String("detail", f.Detail), slog.Int("attempts", len(c.j.Attempts)),
+	}
+	if c.j.Service != "" {
+		attrs = append(attrs, slog.String("service", c.j.Service))
+	}
+	if c.j.Model != "" {
+		attrs = append(attrs, slog.String("model", c.j.Model))
+	}
+	if skipped > 0 {
+		attrs = append(attrs, slog.Int64("lines_left_out", skipped))
+	}
+	c.g.log.LogAttrs(context.Background(), level, "call failed", attrs...)
+}

@@ -1,0 +1,49 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+
+	"causeway/internal/fault"
+	"causeway/internal/ledger"
+)
+
+// hall is room 2: the call takes the generation that it keeps to its end, and a slot for its
+// record; more calls than the gateway can carry are turned away here.
+func (c *call) hall() bool {
+	g := c.g
+	c.gen = g.current.Load()
+	c.j.Generation = c.gen.Number
+	c.address()
+	if n := g.inFlight.Load(); c.gen.MaxCalls > 0 && n > int64(c.gen.MaxCalls) {
+		return c.fail(failure{
+			kind:     fault.GatewayOverloaded,
+			detail:   "this gateway already carries " + strconv.FormatInt(n-1, 10) + " calls; server.max_calls is " + strconv.Itoa(c.gen.MaxCalls) + ".",
+			safe:     "this gateway already carries as many calls as it can.",
+			evidence: []string{fmt.Sprintf("calls in flight: %d, server.max_calls: %d", n-1, c.gen.MaxCalls)},
+		})
+	}
+	slot, err := g.ledger.Open(c.j.ID, c.j.Start.UnixNano(), c.j.Method, c.j.Path)
+	c.slot = slot
+	if errors.Is(err, ledger.ErrFull) {
+		return c.fail(failure{kind: fault.CallLogFull})
+	}
+	return true
+}
+
+// caught turns a panic in any room into an answer and a record, so that one bug costs one call.
+func (c *call) caught(p any) {
+	c.g.log.Error("a call ended in a bug of the gateway", "call", c.j.ID.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if c.ex.Started() {
+		c.j.Cut = true
+		c.note("hall", "a bug of the gateway ended the call")
+		c.fail(failure{kind: fault.GatewayBug})
+		c.commit()
+		c.ex.Abort()
+		return
+	}
+	c.fail(failure{kind: fault.GatewayBug})
+	c.explain()
+}

@@ -1,0 +1,239 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/hex"
+	"math/rand/v2"
+	"strconv"
+
+	"causeway/internal/snapshot"
+	"causeway/internal/wire"
+)
+
+// neverCopied are the caller's fields that do not go upstream as they are: those of its connection
+// (the codec leaves most of them out), those that the gateway writes itself, and what is meant for
+// the gateway alone.
+const neverCopied = 1<<wire.Host | 1<<wire.ContentLength | 1<<wire.TransferEncoding | 1<<wire.Connection |
+	1<<wire.KeepAlive | 1<<wire.ProxyConnection | 1<<wire.TE | 1<<wire.Upgrade | 1<<wire.Expect |
+	1<<wire.ProxyAuthorization | 1<<wire.XForwardedFor | 1<<wire.XForwardedProto | 1<<wire.XForwardedHost |
+	1<<wire.XForwardedPort | 1<<wire.XRealIP | 1<<wire.Forwarded | 1<<wire.Traceparent |
+	1<<wire.CausewayCallID | 1<<wire.CausewayAttempts | 1<<wire.CausewayFinding
+
+// lookalike tells whether a field name is one of ours written with "_" for "-": CGI and WSGI
+// servers read both as the same variable, so that it would speak for the gateway.
+func lookalike(name []byte) bool {
+	if bytes.IndexByte(name, '_') < 0 {
+		return false
+	}
+	id := wire.Identify(bytes.ReplaceAll(name, []byte{'_'}, []byte{'-'}))
+	return id != wire.Other && uint64(neverCopied)&(1<<id) != 0
+}
+
+// nominated tells whether the caller's Connection field names this field as its connection's own
+// (RFC 9110 section 7.6.1).
+func (c *call) nominated(name []byte) bool {
+	found := false
+	for i := range c.rq.Header.Fields {
+		f := &c.rq.Header.Fields[i]
+		if f.ID == wire.Connection {
+			wire.EachToken(f.Value, func(t []byte) bool {
+				found = len(t) == len(name) && bytes.EqualFold(t, name)
+				return !found
+			})
+		}
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+// appendHead writes the request head for one target into dst: the request line with the caller's
+// bytes (less a stripped prefix, behind the target's own), the caller's fields in their order and
+// case, and what the gateway adds.
+func (c *call) appendHead(dst []byte, o *wire.Origin, up *snapshot.Upstream, target []byte, length int64) []byte {
+	rq := c.rq
+	dst = append(dst, rq.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, o.Prefix...)
+	dst = append(dst, target...)
+	if rq.HasQuery && !c.dropQuery {
+		dst = append(dst, '?')
+		dst = append(dst, rq.Query...)
+	}
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	switch up.Host {
+	case "", "target":
+		dst = append(dst, o.Host...)
+	case "caller":
+		if len(rq.Authority) > 0 {
+			dst = append(dst, rq.Authority...)
+		} else {
+			dst = append(dst, o.Host...)
+		}
+	default:
+		dst = append(dst, up.Host...)
+	}
+	dst = append(dst, '\r', '\n')
+	dst = c.appendCallersFields(dst, up)
+	dst = append(dst, up.ExtraFields...)
+	if c.key != nil {
+		dst = append(dst, c.key.Line...)
+	}
+	dst = c.appendForwarded(dst)
+	dst = c.appendTrace(dst)
+	switch {
+	case length == wire.LengthChunked:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case length > 0 || rq.Header.Has(wire.ContentLength):
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, length, 10)
+		dst = append(dst, '\r', '\n')
+	}
+	if c.upgrade {
+		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
+		dst = append(dst, rq.Header.Get(wire.Upgrade)...)
+		dst = append(dst, '\r', '\n')
+	}
+	return append(dst, '\r', '\n')
+}
+
+func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
+	rq := c.rq
+	hasConnection := rq.Header.Has(wire.Connection)
+	for i := range rq.Header.Fields {
+		f := &rq.Header.Fields[i]
+		if f.ID != wire.Other {
+			if uint64(neverCopied)&(1<<f.ID) != 0 && !(c.trustedPeer && f.ID == wire.Forwarded) {
+				continue
+			}
+			if uint64(c.dropped)&(1<<f.ID) != 0 {
+				continue
+			}
+		} else if lookalike(f.Name) {
+			continue
+		}
+		if up.Rules != nil && up.Rules.Drops(f.Name) {
+			continue
+		}
+		if hasConnection && c.nominated(f.Name) {
+			continue
+		}
+		dst = append(dst, f.Name...)
+		dst = append(dst, ':', ' ')
+		dst = append(dst, f.Value...)
+		dst = append(dst, '\r', '\n')
+	}
+	return dst
+}
+
+// appendForwarded tells the upstream who called, and that we stand between (RFC 9110 section
+// 7.6.3, RFC 7239). What the caller said of itself counts only from a trusted proxy.
+func (c *call) appendForwarded(dst []byte) []byte {
+	rq := c.rq
+	dst = append(dst, "Via: 1."...)
+	dst = append(dst, byte('0'+rq.Minor), ' ')
+	dst = append(dst, c.pseudonym...)
+	dst = append(dst, "\r\nX-Forwarded-For: "...)
+	if c.trustedPeer {
+		for i := range rq.Header.Fields {
+			if f := &rq.Header.Fields[i]; f.ID == wire.XForwardedFor && len(f.Value) > 0 {
+				dst = append(dst, f.Value...)
+				dst = append(dst, ", "...)
+			}
+		}
+	}
+	dst = append(dst, c.peerText...)
+	dst = append(dst, "\r\nX-Forwarded-Proto: "...)
+	proto := "http"
+	if c.ex.TLS() != nil {
+		proto = "https"
+	}
+	host := rq.Authority
+	if c.trustedPeer {
+		if v := rq.Header.Get(wire.XForwardedProto); len(v) > 0 {
+			proto = view(v)
+		}
+		if v := rq.Header.Get(wire.XForwardedHost); len(v) > 0 {
+			host = v
+		}
+	}
+	dst = append(dst, proto...)
+	if len(host) > 0 {
+		dst = append(dst, "\r\nX-Forwarded-Host: "...)
+		dst = append(dst, host...)
+	}
+	dst = append(dst, "\r\nForwarded: for="...)
+	if bytes.IndexByte([]byte(c.peerText), ':') >= 0 {
+		dst = append(dst, `"[`...)
+		dst = append(dst, c.peerText...)
+		dst = append(dst, `]"`...)
+	} else if c.peerText == "" {
+		dst = append(dst, "unknown"...)
+	} else {
+		dst = append(dst, c.peerText...)
+	}
+	if len(host) > 0 {
+		dst = append(dst, `;host="`...)
+		dst = append(dst, host...)
+		dst = append(dst, '"')
+	}
+	dst = append(dst, ";proto="...)
+	dst = append(dst, proto...)
+	return append(dst, '\r', '\n')
+}
+
+// appendTrace continues the caller's trace, or begins one (W3C Trace Context, section 3.2).
+func (c *call) appendTrace(dst []byte) []byte {
+	flags := byte('0')
+	if v := c.rq.Header.Get(wire.Traceparent); v != nil {
+		if id, sampled, ok := parseTraceparent(v); ok {
+			c.j.Trace = id
+			if sampled {
+				flags = '1'
+			}
+		}
+	}
+	if c.j.Trace == ([16]byte{}) {
+		a, b := rand.Uint64(), rand.Uint64()
+		for i := range 8 {
+			c.j.Trace[i], c.j.Trace[8+i] = byte(a>>(8*i)), byte(b>>(8*i))
+		}
+	}
+	dst = append(dst, "traceparent: 00-"...)
+	dst = hex.AppendEncode(dst, c.j.Trace[:])
+	dst = append(dst, '-')
+	var span [8]byte
+	for n, i := rand.Uint64()|1, 0; i < 8; i++ {
+		span[i] = byte(n >> (8 * i))
+	}
+	dst = hex.AppendEncode(dst, span[:])
+	return append(dst, '-', '0', flags, '\r', '\n')
+}
+
+// parseTraceparent reads version-traceid-parentid-flags; a later version may have more after it.
+func parseTraceparent(v []byte) (id [16]byte, sampled, ok bool) {
+	if len(v) < 55 || v[2] != '-' || v[35] != '-' || v[52] != '-' || string(v[:2]) == "ff" {
+		return id, false, false
+	}
+	if len(v) > 55 && (string(v[:2]) == "00" || v[55] != '-') {
+		return id, false, false
+	}
+	for i, b := range v[:55] {
+		if i != 2 && i != 35 && i != 52 && (b < '0' || b > '9') && (b < 'a' || b > 'f') {
+			return id, false, false
+		}
+	}
+	if _, err := hex.Decode(id[:], v[3:35]); err != nil || id == ([16]byte{}) {
+		return id, false, false
+	}
+	var parent [8]byte
+	if _, err := hex.Decode(parent[:], v[36:52]); err != nil || parent == ([8]byte{}) {
+		return id, false, false
+	}
+	var f [1]byte
+	if _, err := hex.Decode(f[:], v[53:55]); err != nil {
+		return id, false, false
+	}
+	return id, f[0]&1 != 0, true
+}

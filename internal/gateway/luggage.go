@@ -1,0 +1,197 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"causeway/internal/fault"
+	"causeway/internal/ledger"
+	"causeway/internal/wire"
+)
+
+// keepBody is the longest declared body that is read whole before an upstream is asked, so that it
+// can be sent again. A longer one, or one of unknown length, is sent as it comes.
+const keepBody = 64 << 10
+
+// luggage is room 6: it decides how the body travels and whether it can be sent again.
+func (c *call) luggage() bool {
+	c.idempotent = idempotentMethod(c.j.Method) || c.dialect == nil && (c.rq.Header.Has(wire.IdempotencyKey) || c.rq.Header.Has(wire.XIdempotencyKey))
+	c.upgrade = c.rq.Minor == 1 && c.rq.Length == 0 && c.rq.Header.Has(wire.Upgrade) && hasToken(&c.rq.Header, wire.Connection, "upgrade")
+	if c.dialect != nil {
+		return true // translate has read the body
+	}
+	c.length = c.rq.Length
+	if b, ok := c.ex.Buffered(); ok {
+		c.body = b
+		return true
+	}
+	if c.length > 0 && c.length <= keepBody {
+		c.held = c.g.bodies.Get().(*[keepBody]byte)[:]
+		n, err := c.readWhole(c.held[:c.length])
+		if err != nil {
+			return c.bodyFault(err)
+		}
+		c.body = c.held[:n]
+		return true
+	}
+	c.limit = limitedBody{ex: c.ex, left: c.bodyLimit(), most: c.bodyLimit()}
+	c.stream = &c.limit
+	return true
+}
+
+func hasToken(h *wire.Header, id wire.ID, token string) (found bool) {
+	for i := range h.Fields {
+		if h.Fields[i].ID == id {
+			wire.EachToken(h.Fields[i].Value, func(t []byte) bool {
+				found = wire.EqualFold(t, token)
+				return !found
+			})
+			if found {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *call) readWhole(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		m, err := c.ex.ReadBody(p[n:], c.bodySilence())
+		n += m
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// bodySilence is how long the caller may send nothing of its body.
+func (c *call) bodySilence() time.Duration {
+	if c.upstream != nil && c.upstream.Timeouts.Idle > 0 {
+		return c.upstream.Timeouts.Idle
+	}
+	return time.Minute
+}
+
+func (c *call) bodyLimit() int64 {
+	if c.svc != nil && c.svc.BodyLimit > 0 {
+		return c.svc.BodyLimit
+	}
+	return c.gen.MaxBody
+}
+
+var errBodyTooLarge = errors.New("the body is larger than the limit")
+
+// limitedBody ends a body of unknown length at the limit.
+type limitedBody struct {
+	ex   wire.Exchange
+	left int64
+	most int64
+	over bool // read after the upload has ended
+}
+
+func (b *limitedBody) ReadBody(p []byte, silence time.Duration) (int, error) {
+	n, err := b.ex.ReadBody(p, silence)
+	if b.left -= int64(n); b.left < 0 && b.most > 0 {
+		b.over = true
+		return 0, errBodyTooLarge
+	}
+	return n, err
+}
+
+func (b *limitedBody) StopReading()          { b.ex.StopReading() }
+func (b *limitedBody) Trailer() *wire.Header { return b.ex.Trailer() }
+
+// bodyFault names how reading the caller's body failed.
+func (c *call) bodyFault(err error) bool {
+	if errors.Is(err, errBodyTooLarge) {
+		return c.tooLarge(-1)
+	}
+	var be *wire.BodyError
+	if !errors.As(err, &be) {
+		return c.fail(failure{kind: fault.RequestBodyAborted})
+	}
+	want := "of unknown length"
+	if be.Want >= 0 {
+		want = fmt.Sprintf("of %d", be.Want)
+	}
+	got := fmt.Sprintf("got %d body bytes %s", be.Got, want)
+	switch be.Reason {
+	case "timeout":
+		text := fmt.Sprintf("The request's body stopped: nothing came for %s.", be.Limit)
+		return c.fail(failure{kind: fault.RequestBodyTimeout, detail: text, safe: text, evidence: []string{got}})
+	case "malformed":
+		text := "The request's chunked body is malformed: " + be.Detail + "."
+		return c.fail(failure{kind: fault.MalformedRequest, detail: text, safe: text, evidence: []string{got}})
+	}
+	text := "The caller closed its connection before its whole body was sent."
+	return c.fail(failure{kind: fault.RequestBodyAborted, detail: text, safe: text, evidence: []string{got}})
+}
+
+// uploadFault names a broken upload that showed while an attempt was running.
+func (c *call) uploadFault() (handled bool) {
+	if c.limit.over {
+		c.tooLarge(-1)
+		return true
+	}
+	if err := c.ex.BodyError(); err != nil {
+		c.bodyFault(err)
+		return true
+	}
+	return false
+}
+
+// tooLarge refuses a body above the limit; declared is its length, -1 when it did not say.
+func (c *call) tooLarge(declared int64) bool {
+	key, limit := "server.max_body", c.gen.MaxBody
+	if c.svc != nil && c.svc.BodyLimit > 0 && c.svc.BodyLimit <= limit {
+		key, limit = "policies.body_limit of "+c.svc.Name, c.svc.BodyLimit
+	}
+	seen := fmt.Sprintf("the body grew past %d bytes", limit)
+	if declared >= 0 {
+		seen = fmt.Sprintf("the body is %d bytes long", declared)
+	}
+	c.policy(fmt.Sprintf("body_limit: %s", snapshotSize(limit)))
+	return c.fail(failure{
+		kind:     fault.BodyTooLarge,
+		detail:   fmt.Sprintf("The request's body is too large: %s; %s is %s.", seen, key, snapshotSize(limit)),
+		safe:     fmt.Sprintf("The request's body is too large: %s; the limit is %s.", seen, snapshotSize(limit)),
+		evidence: []string{seen, key + ": " + snapshotSize(limit)},
+	})
+}
+
+func snapshotSize(n int64) string {
+	switch {
+	case n >= 1<<30 && n%(1<<30) == 0:
+		return fmt.Sprintf("%dGiB", n>>30)
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+func (c *call) policy(text string) { c.j.Policies = append(c.j.Policies, text) }
+
+func (c *call) note(room, text string) { c.j.Note(c.since(), room, strings.Clone(text)) }
+
+// keptBody is what the call log keeps of a body, when the service says so.
+func (c *call) keepBodies(failed bool) bool {
+	if c.svc == nil {
+		return false
+	}
+	return c.svc.KeepBodies == "true" || c.svc.KeepBodies == "failures" && failed
+}
+
+func clipBody(b []byte) []byte {
+	const most = 16 << 10
+	return ledger.Mask(b, most)
+}

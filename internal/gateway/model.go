@@ -1,0 +1,415 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"causeway/internal/diagnose"
+	"causeway/internal/fault"
+	"causeway/internal/journey"
+	"causeway/internal/llm"
+	"causeway/internal/snapshot"
+	"causeway/internal/upstream"
+	"causeway/internal/wire"
+)
+
+// A model's call is held whole, because the model's name may stand anywhere in it. These are the
+// most bytes of a request and of an answer that are held; a longer answer passes while it is read.
+const (
+	maxModelBody  = 64 << 20
+	holdModelBody = 4 << 20
+)
+
+// llmAddress tells whether the call is for one of the LLM addresses. done is false when it is not;
+// ok is false when the call has failed.
+func (c *call) llmAddress() (done, ok bool) {
+	g := c.gen
+	if g.LLMOff {
+		return false, false
+	}
+	path := view(c.rq.Path)
+	if g.LLMPrefix != "" {
+		if !strings.HasPrefix(path, g.LLMPrefix) {
+			return false, false
+		}
+		path = path[len(g.LLMPrefix):]
+	}
+	for _, d := range g.Dialects {
+		m, found := d.Lookup(c.j.Method, path)
+		if !found && m.Allow == "" {
+			continue
+		}
+		if g.LLMHosts != nil && !g.LLMHosts[strings.ToLower(hostOnly(view(c.rq.Authority)))] || c.hostIsNamed() {
+			return false, false
+		}
+		c.dialect, c.op, c.pathModel = d, m.Op, m.Model
+		c.j.Dialect, c.j.Route = d.Name(), strings.Clone(path)
+		if m.Model != "" {
+			c.j.Route = strings.TrimSuffix(c.j.Route, m.Model) + "*"
+		}
+		if found {
+			return true, true
+		}
+		c.allow = m.Allow
+		text := "This address takes " + m.Allow + ", not " + c.j.Method + "."
+		return true, c.fail(failure{kind: fault.MethodNotAllowed, detail: text, safe: text})
+	}
+	return false, false
+}
+
+func hostOnly(authority string) string {
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
+		return authority[:i]
+	}
+	return authority
+}
+
+// translate is room 5: it reads which model is asked for, and whether the caller may use it.
+func (c *call) translate() bool {
+	if c.dialect == nil {
+		return true
+	}
+	if !c.readModelBody() {
+		return false
+	}
+	if err := c.dialect.ReadRequest(&c.llmReq, c.op, c.body); err != nil {
+		f := failure{kind: fault.BadRequest}
+		f.detail = "The request's body can't be used: " + err.Error() + "."
+		var re *llm.RequestError
+		if errors.As(err, &re) {
+			f.param = re.Param()
+			f.evidence = []string{"JSON pointer: " + quotePointer(re.Pointer), fmt.Sprintf("at byte %d of the body", re.Offset)}
+		}
+		f.safe = f.detail
+		return c.fail(f)
+	}
+	c.j.Stream = c.llmReq.Stream
+	return c.resolve(string(c.llmReq.Model))
+}
+
+func quotePointer(p string) string {
+	if p == "" {
+		return `"" (the whole body)`
+	}
+	return p
+}
+
+// readModelBody holds the whole body.
+func (c *call) readModelBody() bool {
+	if b, ok := c.ex.Buffered(); ok {
+		c.body = b
+		return true
+	}
+	limit := min(c.bodyLimit(), maxModelBody)
+	if c.rq.Length > limit {
+		return c.modelTooLarge(c.rq.Length, limit)
+	}
+	var buf []byte
+	switch {
+	case c.rq.Length >= 0 && c.rq.Length <= keepBody:
+		c.held = c.g.bodies.Get().(*[keepBody]byte)[:]
+		buf = c.held[:0:c.rq.Length]
+	case c.rq.Length >= 0:
+		buf = make([]byte, 0, c.rq.Length)
+	default:
+		buf = make([]byte, 0, 16<<10)
+	}
+	for {
+		if len(buf) == cap(buf) {
+			if int64(len(buf)) == c.rq.Length {
+				break
+			}
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := c.ex.ReadBody(buf[len(buf):cap(buf)], c.bodySilence())
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return c.bodyFault(err)
+		}
+		if int64(len(buf)) > limit {
+			return c.modelTooLarge(-1, limit)
+		}
+	}
+	c.body = buf
+	return true
+}
+
+func (c *call) modelTooLarge(declared, limit int64) bool {
+	if limit < maxModelBody {
+		return c.tooLarge(declared)
+	}
+	text := fmt.Sprintf("The request's body is too large: a model's call may have %s.", snapshotSize(limit))
+	return c.fail(failure{kind: fault.BodyTooLarge, detail: text, safe: text})
+}
+
+// resolve finds the model and holds the caller to its subscriptions.
+func (c *call) resolve(name string) bool {
+	c.j.Model = name
+	m, several := c.gen.Resolve(name)
+	switch {
+	case m == nil && len(several) > 1:
+		text := fmt.Sprintf("More than one provider has a model %q: write %s/%s.", name, strings.Join(several, "/"+name+" or "), name)
+		return c.fail(failure{kind: fault.ModelNotFound, detail: text, safe: text, param: "model"})
+	case m == nil:
+		return c.modelUnknown(name)
+	}
+	if c.caller != nil && !c.caller.MayUse(m.Name, m.Direct) {
+		return c.notSubscribed("the model "+m.Name, "models/"+m.Name)
+	}
+	c.model = m
+	if m.Direct {
+		c.j.Model = m.Name
+	}
+	return true
+}
+
+func (c *call) modelUnknown(name string) bool {
+	text := fmt.Sprintf("There is no model %q here.", name)
+	f := failure{kind: fault.ModelNotFound, param: "model"}
+	if near := nearest(name, c.usableModels(), 3); len(near) > 0 {
+		text += " Did you mean " + strings.Join(near, ", ") + "?"
+	} else if provider, _, ok := strings.Cut(name, "/"); ok {
+		text += fmt.Sprintf(" No provider is named %q.", provider)
+	}
+	f.detail, f.safe = text, text
+	f.evidence = []string{"model as asked: " + name}
+	return c.fail(f)
+}
+
+// usableModels are the names that this caller may use.
+func (c *call) usableModels() (names []string) {
+	for _, n := range c.gen.ModelNames() {
+		if c.caller == nil || c.caller.MayUse(n, c.gen.Models[n] == nil) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// answerModels answers GET /v1/models and GET /v1/models/{model}.
+func (c *call) answerModels() {
+	created := c.gen.Created
+	var body []byte
+	if c.op == llm.GetModel {
+		if !c.resolve(c.pathModel) {
+			c.explain()
+			return
+		}
+		body = c.dialect.AppendModel(nil, llm.Model{ID: c.model.Name, OwnedBy: ownerOf(c.model), Created: created})
+	} else {
+		var list []llm.Model
+		for _, n := range c.usableModels() {
+			m, _ := c.gen.Resolve(n)
+			list = append(list, llm.Model{ID: n, OwnedBy: ownerOf(m), Created: created})
+		}
+		body = c.dialect.AppendModels(nil, list)
+	}
+	c.page(http.StatusOK, typeJSON, body)
+}
+
+func ownerOf(m *snapshot.Model) string {
+	if m == nil || len(m.Targets) == 0 {
+		return "causeway"
+	}
+	return m.Targets[0].Provider.Name
+}
+
+// chooseModel is room 7 for a model: which of its targets is asked, and who answers there.
+func (c *call) chooseModel() bool {
+	i, ok := c.model.Pick(c.triedModels)
+	if !ok {
+		return c.fail(failure{kind: fault.NoTarget})
+	}
+	c.triedModels |= 1 << i
+	t := &c.model.Targets[i]
+	c.j.Provider, c.j.TargetModel = t.Provider.Name, t.Model
+	c.upstream = t.Provider.Upstream
+	if t.Provider.Sandbox {
+		up, kind, ok := c.g.sandbox.Upstream(t.Model)
+		if kind != "" {
+			return c.fail(failure{kind: kind, evidence: []string{"made by the sandbox because " + c.j.Model + " was asked for"}})
+		}
+		if ok {
+			c.upstream = up
+		}
+	}
+	c.begin()
+	c.pseudonym = c.upstream.Pseudonym
+	c.tried = upstream.Tried{}
+	if c.target == nil {
+		c.target = []byte(c.dialect.Path(c.op))
+	}
+	return true
+}
+
+// askModel makes the body for the model of this attempt.
+func (c *call) askModel() []byte {
+	ask := c.llmReq.Stream && !c.llmReq.UsageAsked
+	if string(c.llmReq.Model) == c.j.TargetModel && !(ask && c.llmReq.AskUsage.Text != "") {
+		return c.body
+	}
+	c.rewrite = c.llmReq.Rewrite(c.rewrite[:0], c.body, c.j.TargetModel, ask)
+	return c.rewrite
+}
+
+// deliverModel is room 10 for a model's answer: it is held to the dialect before the caller gets it.
+func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	res := &u.Response
+	c.ex.WriteLimit(c.upstream.Timeouts.Idle)
+	ok := res.Status >= 200 && res.Status < 300
+	if ok && llm.IsEventStream(view(res.Header.Get(wire.ContentType))) {
+		return c.deliverStream(t, u, a)
+	}
+	if enc := res.Header.Get(wire.ContentEncoding); enc != nil && !wire.EqualFold(enc, "identity") {
+		// Nobody asked for a coding. What cannot be read passes as it is.
+		c.note("translate", "the answer came compressed, so that its usage was not read")
+		return c.passModel(t, u, a, nil)
+	}
+	body, whole, err := holdAnswer(u, holdModelBody)
+	switch {
+	case err != nil:
+		u.Release()
+		return c.broken(t, a)
+	case !whole:
+		if !ok {
+			u.Release()
+			return c.modelFailed(a, fault.IncompatibleResponse, "an error answer of more than "+snapshotSize(holdModelBody), nil)
+		}
+		return c.passModel(t, u, a, body)
+	case ok:
+		return c.wholeAnswer(t, u, a, body)
+	}
+	return c.providerError(t, u, a, body)
+}
+
+// holdAnswer reads a body up to a limit. whole is false when there is more.
+func holdAnswer(u *wire.Upcall, limit int) (body []byte, whole bool, err error) {
+	for {
+		p, err := u.Next()
+		if err == io.EOF {
+			return body, true, nil
+		}
+		if err != nil {
+			return body, false, err
+		}
+		if body == nil && u.Complete() {
+			return p, true, nil // one piece, still in the connection's buffer
+		}
+		body = append(body, p...)
+		if len(body) > limit {
+			return body, false, nil
+		}
+	}
+}
+
+// wholeAnswer hands a 2xx answer on, if it is one of its dialect.
+func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
+	read := c.dialect.ReadAnswer(c.op, body)
+	c.j.Usage = read.Usage
+	if read.Kind != "" {
+		evidence := append(read.Error.Evidence(), "content type: "+string(u.Response.Header.Get(wire.ContentType)))
+		u.Release()
+		return c.modelFailed(a, read.Kind, read.Problem, evidence)
+	}
+	return c.hand(t, u, a, body)
+}
+
+// hand passes a held body on.
+func (c *call) hand(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
+	c.answerHead(u)
+	c.j.Status, c.j.BytesOut = u.Response.Status, int64(len(body))
+	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, int64(len(body)), -1) != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	c.j.FirstByte = c.since()
+	c.ended(t, u, a)
+	if c.ex.Write(body) != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	return c.complete(t, u, a)
+}
+
+// passModel passes a body on that is too long to hold, or that cannot be read; its usage is read on
+// the way where it can be.
+func (c *call) passModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, held []byte) bool {
+	c.answerHead(u)
+	length := u.Response.Length
+	if length == wire.LengthUntilClose {
+		length = wire.LengthChunked
+	}
+	c.j.Status = u.Response.Status
+	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, length, u.Response.Declared) != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	if held != nil {
+		long := c.dialect.LongAnswer(c.op)
+		long.Feed(held)
+		c.long = long
+	}
+	ok := c.relay(t, u, a, held)
+	c.long = nil
+	return ok
+}
+
+// providerError handles an answer whose status says that the provider refused or failed.
+func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
+	pe := c.dialect.ReadError(u.Response.Status, c.lookupAnswer(u), body, time.Now())
+	a.Kind = pe.Kind
+	if a.Kind == "" {
+		a.Kind = fault.ProviderError
+	}
+	c.retryIn = pe.RetryAfter
+	in := diagnose.Input{
+		Kind: a.Kind, Attempts: c.j.Attempts, Evidence: pe.Evidence(), RetryAfter: pe.RetryAfter,
+		Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u), Body: body[:min(len(body), 1024)]},
+	}
+	if !pe.Passable() {
+		if c.key != nil && c.key.Hint != "" {
+			in.Evidence = append(in.Evidence, "the key that was used: "+c.key.Hint)
+		}
+		u.Release()
+		c.failWith(in)
+		return c.explained()
+	}
+	in.Passed = true
+	c.finding = diagnose.Judge(c.input(in))
+	c.j.Finding = c.finding
+	body = bytes.Clone(body)
+	c.answerHead(u)
+	if !u.Response.Header.Has(wire.XShouldRetry) {
+		c.answer.Add(wire.XShouldRetry, nameShouldRetry, c.shouldRetry(c.finding))
+	}
+	c.j.Status, c.j.BytesOut = u.Response.Status, int64(len(body))
+	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, int64(len(body)), -1) != nil || c.ex.Write(body) != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	c.logFailure()
+	return c.complete(t, u, a)
+}
+
+// explained answers with the finding that is set. It returns true: the call is over.
+func (c *call) explained() bool {
+	c.explain()
+	return true
+}
+
+// modelFailed ends an attempt whose answer is not one of the dialect. It returns false, so that
+// travel inspects it.
+func (c *call) modelFailed(a *journey.Attempt, kind fault.Kind, problem string, evidence []string) bool {
+	a.Kind = kind
+	c.modelEvidence = evidence
+	c.modelProblem = problem
+	return false
+}

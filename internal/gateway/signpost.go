@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"bytes"
+	"strings"
+
+	"causeway/internal/fault"
+	"causeway/internal/route"
+	"causeway/internal/wire"
+)
+
+// signpost is room 3: from host, method and path to the service or model that the call is for.
+func (c *call) signpost() bool {
+	defer func() { c.j.Routed = c.since() }()
+	if string(c.rq.Method) == "CONNECT" {
+		c.allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+		return c.fail(failure{
+			kind:   fault.MethodNotAllowed,
+			detail: "CONNECT asks for a forward proxy; this is a gateway before services.",
+			safe:   "CONNECT asks for a forward proxy; this is a gateway before services.",
+		})
+	}
+	if c.ownAddress() {
+		return true
+	}
+	if done, ok := c.llmAddress(); done {
+		return ok
+	}
+	res := c.gen.Routes.Match(c.j.Method, c.rq.Authority, c.rq.Path, c.headerLookup())
+	switch res.Status {
+	case route.Found:
+		c.route = &c.gen.Entries[res.Rule]
+		c.svc = c.route.Service
+		c.upstream = c.svc.Upstream
+		c.details = c.svc.Details
+		c.j.Service, c.j.Route = c.svc.Name, c.route.Pattern
+		c.slot.SetService(c.svc.Name)
+		return c.looped()
+	case route.MethodNotAllowed:
+		c.allow = res.Allow
+		return c.fail(failure{
+			kind:     fault.MethodNotAllowed,
+			detail:   c.j.Method + " is not among the methods of " + c.j.Path + "; it takes " + res.Allow + ".",
+			safe:     "This address does not take " + c.j.Method + "; it takes " + res.Allow + ".",
+			evidence: c.nearMisses(),
+		})
+	case route.Ambiguous:
+		return c.fail(failure{
+			kind:     fault.AmbiguousPath,
+			detail:   "The path can be read in two ways, which belong to different routes: as it stands and as " + string(res.Reading) + ".",
+			safe:     "The path can be read in two ways, which belong to different routes.",
+			evidence: []string{"route: " + c.gen.Entries[res.Rule].Pattern, "route of the other reading: " + c.gen.Entries[res.Other].Pattern},
+		})
+	case route.BadPath:
+		return c.fail(failure{kind: fault.MalformedRequest, detail: "The request's path is not valid: " + res.Err.Error() + ".", safe: "The request's path is not valid: " + res.Err.Error() + "."})
+	}
+	return c.fail(failure{
+		kind:     fault.RouteNotFound,
+		detail:   "No route takes " + c.j.Method + " " + strings.Clone(c.j.Path) + hostText(c.j.Host) + ".",
+		safe:     "No route takes this method and path.",
+		evidence: c.nearMisses(),
+	})
+}
+
+func hostText(host string) string {
+	if host == "" {
+		return ""
+	}
+	return " on host " + host
+}
+
+func (c *call) headerLookup() route.Header {
+	if !c.gen.HeaderConditions {
+		return nil
+	}
+	return c.rq.Header.Lookup
+}
+
+func (c *call) nearMisses() (lines []string) {
+	for _, m := range c.gen.Routes.NearMisses(c.j.Method, c.rq.Authority, c.rq.Path, c.rq.Header.Lookup, 3) {
+		lines = append(lines, m.Text)
+	}
+	return lines
+}
+
+var ownPrefix = []byte("/.causeway/")
+
+// ownAddress tells whether the call is for one of the gateway's own pages. On a host that a
+// service names, that service wins.
+func (c *call) ownAddress() bool {
+	if !bytes.HasPrefix(c.rq.Path, ownPrefix) || c.hostIsNamed() {
+		return false
+	}
+	c.own = true
+	c.j.Route = "/.causeway/*"
+	return true
+}
+
+// hostIsNamed tells whether a service route that names this host takes the path.
+func (c *call) hostIsNamed() bool {
+	if !c.gen.NamedHosts {
+		return false
+	}
+	res := c.gen.Routes.Match(c.j.Method, c.rq.Authority, c.rq.Path, c.headerLookup())
+	return res.Rule >= 0 && len(c.gen.Entries[res.Rule].Hosts) > 0
+}
+
+// looped refuses a call that has come through this gateway to the same service before: its
+// upstream leads back here. Our name in Via says so (RFC 9110 section 7.6.3).
+func (c *call) looped() bool {
+	c.pseudonym = c.upstream.Pseudonym
+	if !c.rq.Header.Has(wire.Via) {
+		return true
+	}
+	for i := range c.rq.Header.Fields {
+		f := &c.rq.Header.Fields[i]
+		if f.ID != wire.Via || !bytes.Contains(f.Value, c.pseudonym) {
+			continue
+		}
+		hops := 0
+		wire.EachToken(f.Value, func([]byte) bool { hops++; return true })
+		return c.fail(failure{
+			kind:     fault.LoopDetected,
+			detail:   c.upstream.Name + ": the call has already come through this gateway for the same service; the upstream leads back here.",
+			safe:     "The call has already come through this gateway for the same service; its upstream leads back here.",
+			evidence: []string{"Via: " + string(f.Value)},
+			advice:   []string{"Look at upstream.targets of " + c.upstream.Name + ": one of them is this gateway's own address, or a proxy that sends the call back here."},
+		})
+	}
+	return true
+}

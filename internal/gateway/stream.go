@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"io"
+
+	"causeway/internal/diagnose"
+	"causeway/internal/journey"
+	"causeway/internal/llm"
+	"causeway/internal/snapshot"
+	"causeway/internal/wire"
+)
+
+// deliverStream passes a stream of events on as they come, each sent at once. What the caller gets
+// ends as the provider's answer ended: a break is told by the dialect's error event, and no
+// terminal event leaves that did not come in.
+func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	strip := c.llmReq.Stream && !c.llmReq.UsageAsked
+	s := c.dialect.NewStream(c.op, strip)
+	c.j.Stream = true
+	c.answerHead(u)
+	c.j.Status = u.Response.Status
+	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, wire.LengthChunked, -1) != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	for {
+		p, err := u.Next()
+		if err == io.EOF {
+			return c.streamOver(t, u, a, s, true)
+		}
+		if err != nil {
+			return c.streamOver(t, u, a, s, false)
+		}
+		c.pieces = s.Feed(p, c.pieces[:0])
+		if !c.sendPieces() || len(c.pieces) > 0 && !u.Buffered() && c.ex.Flush() != nil {
+			c.takeUsage(s)
+			u.Release()
+			return c.callerLeft()
+		}
+		if s.Stopped() {
+			return c.streamOver(t, u, a, s, false)
+		}
+	}
+}
+
+func (c *call) sendPieces() bool {
+	for _, p := range c.pieces {
+		if c.j.FirstByte == 0 {
+			c.j.FirstByte = c.since()
+		}
+		c.j.BytesOut += int64(len(p))
+		if c.ex.Write(p) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// takeUsage notes what the stream said it used.
+func (c *call) takeUsage(s *llm.Stream) {
+	c.j.Usage = s.State().Usage
+	c.model.Meter(c.j.Provider).Events(s.State().Events)
+}
+
+// streamOver ends a stream that has ended, failed or broken.
+func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, s *llm.Stream, clean bool) bool {
+	var end llm.End
+	c.pieces, end = s.Finish(clean, c.pieces[:0])
+	c.takeUsage(s)
+	if end.Complete {
+		if !c.sendPieces() {
+			u.Release()
+			return c.callerLeft()
+		}
+		return c.complete(t, u, a)
+	}
+	if a.End == journey.EndCaller {
+		u.Release()
+		return c.callerLeft()
+	}
+	if a.Kind = end.Kind; a.Kind == "" {
+		a.Kind = diagnose.Kind(a)
+	}
+	if frame := s.State().Error; frame.Kind != "" && !s.State().Content {
+		// Before any of the answer: it failed as a refusal would have.
+		a.Kind = frame.Kind
+	}
+	evidence := streamEvidence(s)
+	u.Release()
+	if c.ex.Withdraw() {
+		c.j.Status, c.j.BytesOut, c.j.FirstByte = 0, 0, 0
+		return c.modelFailed(a, a.Kind, end.Problem, evidence)
+	}
+	if !c.sendPieces() {
+		return c.callerLeft()
+	}
+	c.j.Cut = true
+	c.failWith(diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Evidence: evidence, Status: 200})
+	event := c.dialect.AppendErrorEvent(nil, c.op, c.modelFailure(c.finding, c.faultView()), s.State())
+	c.commit()
+	c.logFailure()
+	if c.ex.Write(event) != nil || c.ex.End(nil) != nil {
+		c.ex.Abort()
+		return true
+	}
+	c.finish = true
+	return true
+}
+
+func streamEvidence(s *llm.Stream) (lines []string) {
+	st := s.State()
+	lines = append(lines, plural(st.Events, "event")+" had come")
+	if st.Finish == "" {
+		lines = append(lines, "no finish reason had come")
+	}
+	if !st.Done {
+		lines = append(lines, "the stream's end mark had not come")
+	}
+	if st.Problem != "" {
+		lines = append(lines, st.Problem)
+	}
+	return append(lines, st.Error.Evidence()...)
+}

@@ -1,0 +1,259 @@
+package gateway
+
+import (
+	"strconv"
+	"time"
+
+	"causeway/internal/diagnose"
+	"causeway/internal/fault"
+	"causeway/internal/journey"
+	"causeway/internal/snapshot"
+	"causeway/internal/upstream"
+	"causeway/internal/wire"
+)
+
+// travel takes the call through rooms 7 to 12: choose a target, make an attempt, inspect how it
+// ended, and either try again or hand the answer on. It returns false when the call failed before
+// an answer was begun: the finding is then set.
+func (c *call) travel() bool {
+	c.begin()
+	for {
+		target, ok := c.choose()
+		if !ok {
+			return false
+		}
+		answer, a := c.attempt(target)
+		if answer == nil {
+			target.Release()
+			if c.inspect(target, a) {
+				continue
+			}
+			return false
+		}
+		if c.repeatAnswer(target, answer, a) {
+			continue
+		}
+		ok = c.deliver(target, answer, a)
+		target.Release()
+		if !ok && !c.ex.Started() && c.inspect(target, a) {
+			continue
+		}
+		return ok
+	}
+}
+
+// begin starts the clock of the whole call and counts it for the retry budget. A model's call
+// begins with the provider that is chosen first.
+func (c *call) begin() {
+	if c.upstream == nil {
+		return
+	}
+	c.upstream.Retry.Call(c.began)
+	if t := c.upstream.Timeouts.Total; t > 0 && c.until == 0 {
+		c.until = wire.Now() + int64(t-c.since())
+	}
+}
+
+// attempt is room 8: one attempt at one target, under its limits.
+func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
+	up := c.upstream
+	c.again++
+	a := c.j.NewAttempt()
+	a.Start = c.since()
+	length := c.length
+	if c.body != nil {
+		length = int64(len(c.body))
+	}
+	body := c.body
+	if c.model != nil {
+		body = c.askModel()
+		length = int64(len(body))
+	}
+	c.key = t.Key
+	c.out = c.appendHead(c.out[:0], t.Origin, up, c.targetPath(), length)
+	rq := wire.Call{
+		Head: c.out, Body: body, Stream: c.stream, Length: length,
+		IsHead: c.j.Method == "HEAD", Upgrade: c.upgrade,
+		Limits: wire.AttemptLimits{
+			Connect: up.Timeouts.Connect, Send: up.Timeouts.Send, FirstByte: up.Timeouts.FirstByte,
+			Idle: up.Timeouts.Idle, Total: up.Timeouts.Total, Until: c.until,
+		},
+		Inform: c.ex.Inform,
+	}
+	if c.stream != nil {
+		// The caller may wait for our word before it sends the body.
+		if err := c.ex.Continue(); err != nil {
+			a.Target, a.End, a.Phase = t.Origin.URL(), journey.EndCaller, journey.PhaseNone
+			return nil, a
+		}
+	}
+	return t.Origin.Try(&rq, a, c.ex), a
+}
+
+// targetPath is the path for the upstream: the caller's bytes, less a stripped prefix.
+func (c *call) targetPath() []byte {
+	if c.target != nil {
+		return c.target
+	}
+	c.target = c.rq.Path
+	if c.route != nil && c.route.Strip {
+		c.target = c.gen.Routes.Strip(c.route.Rule, c.rq.Path)
+	}
+	return c.target
+}
+
+// inspect is room 9 for an attempt without an answer: it names what happened, tells the pool, and
+// decides whether another attempt follows. When none does the finding is set.
+func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
+	if a.Kind == "" {
+		a.Kind = diagnose.Kind(a)
+	}
+	if a.End == journey.EndCaller {
+		if c.uploadFault() {
+			return false
+		}
+		if a.Kind == fault.GatewayDraining {
+			c.judge(a)
+			return false
+		}
+		return c.fail(failure{kind: fault.CallerGone})
+	}
+	c.tried.Add(t.Target)
+	if c.repeat(a, 0, 0) {
+		return true
+	}
+	c.judge(a)
+	return false
+}
+
+// repeat decides whether the call may be sent once more, and waits for the pause before it. status
+// is what the upstream answered, 0 when it did not.
+func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool {
+	up := c.upstream
+	f := upstream.Failure{
+		Kind: a.Kind, Status: status, Phase: a.Phase, NothingSent: nothingSent(a), Idempotent: c.idempotent,
+		Replayable: c.stream == nil || c.ex.BytesIn() == 0, AnswerBegun: c.ex.Started(),
+		OtherTarget: up.Pool.Untried(&c.tried), Attempts: c.again,
+	}
+	if e := fault.Lookup(a.Kind); e != nil {
+		f.Again = e.Again
+		if f.Status == 0 {
+			f.Status = e.Status
+		}
+	}
+	pause, worth := up.Retry.Pause(c.again, asked)
+	switch {
+	case c.until != 0 && wire.Now()+int64(pause) >= c.until:
+		a.Again = "not retried: the call's total limit would pass"
+		return false
+	case !worth:
+		a.Again = "not retried: the upstream asks to wait for " + fault.Span(asked)
+		return false
+	case c.ex.Gone():
+		a.Again = "not retried: the caller has left"
+		return false
+	}
+	ok, why := up.Retry.Allow(f, time.Now())
+	a.Again = why
+	if ok {
+		c.pause(pause)
+	}
+	return ok
+}
+
+// nothingSent tells whether no byte of the request can have reached an application.
+func nothingSent(a *journey.Attempt) bool { return a.BytesOut == 0 && a.Phase < journey.PhaseSend }
+
+// pause waits, but not for a caller who leaves.
+func (c *call) pause(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	w := &waiter{gone: make(chan struct{})}
+	c.ex.Watch(w)
+	t := time.NewTimer(d)
+	select {
+	case <-t.C:
+	case <-w.gone:
+		t.Stop()
+	}
+	c.ex.Unwatch()
+}
+
+type waiter struct{ gone chan struct{} }
+
+func (w *waiter) Cancel(wire.Reason) { close(w.gone) }
+
+// repeatAnswer decides whether a whole answer that says that the upstream is in trouble is given up
+// for another attempt. The last one is always handed on as it is.
+func (c *call) repeatAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	status := u.Response.Status
+	if status < 429 || c.dialect != nil {
+		return false
+	}
+	if a.Kind = diagnose.Passed(status, nil); a.Kind == "" || !c.repeat(a, status, retryAfter(&u.Response.Header)) {
+		return false
+	}
+	drain(u)
+	u.Release()
+	t.Release()
+	c.tried.Add(t.Target)
+	return true
+}
+
+// retryAfter reads Retry-After in seconds (RFC 9110 section 10.2.3); a date counts as not given.
+func retryAfter(h *wire.Header) time.Duration {
+	n, err := strconv.Atoi(view(h.Get(wire.RetryAfter)))
+	if err != nil || n < 0 || n > 1<<20 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// drain reads the rest of a short answer, so that its connection can be used again.
+func drain(u *wire.Upcall) {
+	for n := 0; n < 64<<10 && u.Buffered(); {
+		p, err := u.Next()
+		if err != nil {
+			return
+		}
+		n += len(p)
+	}
+}
+
+// judge makes the finding of a call whose last attempt failed.
+func (c *call) judge(a *journey.Attempt) {
+	in := diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Evidence: c.modelEvidence}
+	if c.modelProblem != "" {
+		in.Evidence = append([]string{c.modelProblem}, in.Evidence...)
+	}
+	c.failWith(in)
+}
+
+// choose is room 7: a healthy target with room, not one that this call has tried if there is another.
+func (c *call) choose() (snapshot.Chosen, bool) {
+	if c.model != nil && !c.chooseModel() {
+		return snapshot.Chosen{}, false
+	}
+	up := c.upstream
+	t, refusal := up.Pick(c.hashKey(), &c.tried)
+	if refusal == nil {
+		return t, true
+	}
+	if n := len(c.j.Attempts); n > 0 {
+		// Nobody is left to try: the last attempt's own failure says more.
+		c.judge(&c.j.Attempts[n-1])
+		return t, false
+	}
+	in := diagnose.Input{Kind: refusal.Kind, RetryAfter: refusal.RetryAfter}
+	for _, r := range refusal.Targets {
+		text := r.Reason.Text
+		if r.Fact == upstream.FactUnhealthy && r.For > 0 {
+			text += ", for " + fault.Span(r.For)
+		}
+		in.HealthReasons = append(in.HealthReasons, diagnose.TargetReason{Target: r.URL, Kind: r.Reason.Kind, Text: text})
+	}
+	c.note("choose", "no target: "+string(refusal.Kind))
+	c.failWith(in)
+	return t, false
+}

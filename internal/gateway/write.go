@@ -1,0 +1,299 @@
+package gateway
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	"causeway/internal/diagnose"
+	"causeway/internal/fault"
+	"causeway/internal/journey"
+	"causeway/internal/snapshot"
+	"causeway/internal/wire"
+)
+
+// deliver takes an answer to the caller (rooms 10 to 12). It returns false when nothing has been
+// begun and the attempt turned out to have failed.
+func (c *call) deliver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	if c.dialect != nil {
+		return c.deliverModel(t, u, a)
+	}
+	return c.deliverREST(t, u, a)
+}
+
+func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	res := &u.Response
+	if res.Status == 101 {
+		return c.tunnel(t, u, a)
+	}
+	if res.Header.Has(wire.AllowOrigin) {
+		c.svc.RememberCORS(&res.Header)
+	}
+	first := c.comment(u, a)
+	c.answerHead(u)
+	length := res.Length
+	if length == wire.LengthUntilClose {
+		length = wire.LengthChunked
+	}
+	c.ex.WriteLimit(c.upstream.Timeouts.Idle)
+	c.j.Status = res.Status
+	if c.ex.Start(res.Status, view(res.Reason), &c.answer, length, res.Declared) != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	return c.relay(t, u, a, first)
+}
+
+// relay passes the body on, piece by piece. Each piece is sent when there is no more of it at hand;
+// the call's record is committed before the last one goes out.
+func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piece []byte) bool {
+	keep := c.keepBodies(c.j.Status >= 500)
+	for {
+		if piece == nil {
+			p, err := u.Next()
+			if err == io.EOF {
+				return c.complete(t, u, a)
+			}
+			if err != nil {
+				u.Release()
+				return c.broken(t, a)
+			}
+			piece = p
+		}
+		if c.long != nil {
+			c.long.Feed(piece)
+		}
+		if keep {
+			c.keepAnswer(piece)
+		}
+		if c.j.FirstByte == 0 {
+			c.j.FirstByte = c.since()
+		}
+		c.j.BytesOut += int64(len(piece))
+		if u.Complete() {
+			// The last byte of the answer goes to the kernel with what follows.
+			c.ended(t, u, a)
+		}
+		err := c.ex.Write(piece)
+		if err == nil && !u.Buffered() && !c.holds(u) {
+			err = c.ex.Flush()
+		}
+		if err != nil {
+			u.Release()
+			return c.callerLeft()
+		}
+		piece = nil
+	}
+}
+
+// holdBelow is the longest declared body that is sent only when all of it has come, so that a
+// break in its middle can still be told, or mended by another attempt.
+const holdBelow = 8 << 10
+
+func (c *call) holds(u *wire.Upcall) bool {
+	return u.Response.Length > 0 && u.Response.Length <= holdBelow
+}
+
+// ended closes the record of a call whose answer is whole.
+func (c *call) ended(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) {
+	if c.committed {
+		return
+	}
+	a.End, a.Phase = journey.EndComplete, journey.PhaseDone
+	if a.Kind == "" {
+		t.MarkGood(time.Now())
+	}
+	c.commit()
+}
+
+// complete ends a whole answer.
+func (c *call) complete(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	c.ended(t, u, a)
+	trailer := u.Trailer()
+	if len(trailer.Fields) == 0 {
+		trailer = nil
+	}
+	err := c.ex.End(trailer)
+	u.Release()
+	c.finish = err == nil
+	return true
+}
+
+// broken ends an answer whose upstream failed in its middle: the caller must see that it is not
+// whole. While nothing of it has left us, it is taken back instead and false returned.
+func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
+	a.Kind = diagnose.Kind(a)
+	if a.End == journey.EndCaller {
+		return c.callerLeft()
+	}
+	if c.ex.Withdraw() {
+		c.j.Status, c.j.BytesOut, c.j.FirstByte = 0, 0, 0
+		c.j.ResponseBody, c.j.Finding, c.finding = nil, nil, nil
+		return false
+	}
+	c.j.Cut = true
+	c.judge(a)
+	c.commit()
+	c.logFailure()
+	c.ex.Abort()
+	return true
+}
+
+// callerLeft ends a call whose caller is gone. There is nobody to answer.
+func (c *call) callerLeft() bool {
+	c.fail(failure{kind: fault.CallerGone})
+	c.commit()
+	c.ex.Abort()
+	return true
+}
+
+// comment looks at an upstream's own failure that is about to be passed on, and says in the record
+// and in Causeway-Finding what we read in it. It returns the body's first piece if it took one.
+func (c *call) comment(u *wire.Upcall, a *journey.Attempt) []byte {
+	res := &u.Response
+	if res.Status < 400 {
+		return nil
+	}
+	kind := diagnose.Passed(res.Status, c.lookupAnswer(u))
+	if kind == "" && res.Status != 400 {
+		return nil
+	}
+	var first []byte
+	if !u.Complete() && u.Buffered() {
+		if p, err := u.Next(); err == nil {
+			first = p
+		}
+	}
+	answer := &diagnose.Answer{Status: res.Status, Header: c.lookupAnswer(u), Body: first[:min(len(first), 1024)]}
+	if kind == "" {
+		if !diagnose.SaysPlainToTLS(res.Status, answer.Body) {
+			return first
+		}
+		kind = fault.PlainToTLSPort
+	}
+	a.Kind = kind
+	c.finding = diagnose.Judge(c.input(diagnose.Input{Kind: kind, Answer: answer, Passed: true, Attempts: c.j.Attempts}))
+	c.j.Finding = c.finding
+	return first
+}
+
+func (c *call) lookupAnswer(u *wire.Upcall) func(string) string {
+	return func(name string) string { return string(u.Response.Header.Lookup(name)) }
+}
+
+// answerHead makes the answer's fields: the upstream's, less those of its connection and those that
+// are ours to say, and ours.
+func (c *call) answerHead(u *wire.Upcall) {
+	h := &u.Response.Header
+	if h.Has(wire.Connection) {
+		c.dropNominated(h)
+	}
+	const ours = 1<<wire.CausewayCallID | 1<<wire.CausewayAttempts | 1<<wire.CausewayFinding
+	c.answer.Reset()
+	for i := range h.Fields {
+		if f := &h.Fields[i]; f.ID == wire.Other || uint64(ours)&(1<<f.ID) == 0 {
+			c.answer.Add(f.ID, f.Name, f.Value)
+		}
+	}
+	c.addOurs()
+	if c.finding != nil {
+		c.answer.Add(wire.CausewayFinding, nameFinding, []byte(c.finding.Kind))
+	}
+}
+
+// addOurs adds what every answer carries.
+func (c *call) addOurs() {
+	c.answer.Add(wire.CausewayCallID, nameCallID, c.idBuf[:])
+	if c.again > 0 {
+		c.answer.Add(wire.CausewayAttempts, nameAttempts, smallNumber(c.again))
+	}
+	if c.limited {
+		n := len(c.arena)
+		c.arena = c.rate.AppendPolicy(c.arena)
+		m := len(c.arena)
+		c.arena = c.rate.AppendState(c.arena)
+		c.answer.Add(wire.RateLimitPolicy, namePolicy, c.arena[n:m:m])
+		c.answer.Add(wire.RateLimit, nameRate, c.arena[m:len(c.arena):len(c.arena)])
+	}
+}
+
+var (
+	nameCallID   = []byte("Causeway-Call-Id")
+	nameAttempts = []byte("Causeway-Attempts")
+	nameFinding  = []byte("Causeway-Finding")
+	namePolicy   = []byte("RateLimit-Policy")
+	nameRate     = []byte("RateLimit")
+	digits       = []byte("0123456789")
+)
+
+func smallNumber(n int) []byte {
+	if n < 10 {
+		return digits[n : n+1 : n+1]
+	}
+	return strconv.AppendInt(nil, int64(n), 10)
+}
+
+// dropNominated takes out the fields that the upstream's Connection names.
+func (c *call) dropNominated(h *wire.Header) {
+	var names [][]byte
+	for i := range h.Fields {
+		if h.Fields[i].ID == wire.Connection {
+			wire.EachToken(h.Fields[i].Value, func(t []byte) bool {
+				if !wire.EqualFold(t, "close") && !wire.EqualFold(t, "keep-alive") {
+					names = append(names, t)
+				}
+				return true
+			})
+		}
+	}
+	for _, name := range names {
+		h.DelName(name)
+	}
+}
+
+func (c *call) keepAnswer(p []byte) {
+	const most = 16 << 10
+	if room := most - len(c.j.ResponseBody); room > 0 {
+		c.j.ResponseBody = append(c.j.ResponseBody, p[:min(len(p), room)]...)
+	}
+}
+
+// tunnel joins the caller's and the upstream's connections after an upgrade.
+func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	c.answerHead(u)
+	upgrade := append([]byte(nil), u.Response.Header.Get(wire.Upgrade)...)
+	c.j.Status = 101
+	if c.ex.Switch(upgrade, &c.answer) != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	caller, err := c.ex.Hijack()
+	if err != nil {
+		u.Release()
+		return c.callerLeft()
+	}
+	c.ex.Unwatch()
+	c.j.FirstByte = c.since()
+	server := u.Hijack()
+	t.MarkGood(time.Now())
+	c.ex.Watch(tunnelEnder{caller, server})
+	end := wire.Join(caller, server, c.upstream.Timeouts.Idle)
+	c.ex.Unwatch()
+	c.j.BytesIn, c.j.BytesOut = end.Up, end.Down
+	if end.Idle {
+		c.note("write", "the tunnel was closed after "+c.upstream.Timeouts.Idle.String()+" of silence (timeouts.idle)")
+	}
+	c.commit()
+	c.finish = true
+	return true
+}
+
+// tunnelEnder ends a tunnel when the gateway stops; that the caller closes its side ends it anyway.
+type tunnelEnder struct{ caller, server *wire.Tunnel }
+
+func (e tunnelEnder) Cancel(why wire.Reason) {
+	if why == wire.ReasonDrain {
+		e.caller.Close()
+		e.server.Close()
+	}
+}

@@ -1,0 +1,47 @@
+package meter
+
+// Sources are figures that others keep and that are read at each scrape. A nil function leaves its
+// metrics out. The functions are called concurrently and must not block.
+type Sources struct {
+	Door    func() Door
+	Targets func() []Target
+	Ledger  func() Ledger
+}
+
+// Door is the state of the gateway's listener.
+type Door struct {
+	Connections int64 // open now
+	Calls       int64 // in flight now
+	Accepted    int64 // connections since the start
+	TurnedAway  int64 // connections closed at once because a limit was reached
+}
+
+// Target is the state of one target's pool. Either Service or Provider is set, to a configured name.
+type Target struct {
+	Service  string
+	Provider string
+	Target   string // as configured; user information in it is not shown
+	Healthy  bool   // by active checks; true when there are none
+	Full     bool   // has as many calls as max_busy allows
+	InFlight int    // attempts running now
+	Idle     int    // kept-alive connections waiting for a call
+}
+
+// Ledger is the state of the call log. Counters count since the start.
+type Ledger struct {
+	BacklogBytes  int64 // in the spool and not yet in the store
+	Segments      int   // of the spool
+	FreeSegments  int
+	Full          bool  // only the spool's reserve is left
+	Failing       bool  // the store does not take calls at the moment
+	StoreBytes    int64 // size of the store
+	Kept          int64 // calls committed to the spool
+	Stored        int64 // calls brought into the store
+	Dropped       int64 // calls that found no room in the spool
+	DroppedFailed int64 // of them, calls with a failure
+	Refused       int64 // calls turned away for that reason (calls.when_full: refuse)
+	Unmarked      int64 // calls that would not be known as killed, for want of a slot
+	Killed        int64 // calls found unfinished at the start
+	Damaged       int64 // records that could not be read and were set aside
+	DeletedChunks int64 // parts of the log removed by retention
+}

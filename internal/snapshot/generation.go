@@ -1,0 +1,365 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sort"
+	"strings"
+	"time"
+
+	"causeway/internal/catalog"
+	"causeway/internal/llm"
+	"causeway/internal/meter"
+	"causeway/internal/policy"
+	"causeway/internal/route"
+	"causeway/internal/upstream"
+	"causeway/internal/wire"
+)
+
+// Generation is one configuration in force. It is immutable and safe for concurrent use.
+type Generation struct {
+	Number    uint64
+	Hash      string // of the configuration file, "" for the defaults
+	Catalog   *catalog.Catalog
+	PublicURL string
+	MaxBody   int64
+	MaxCalls  int
+	Trusted   []netip.Prefix
+	Created   time.Time
+
+	Routes           *route.Table
+	Entries          []Route // by the table's rule index
+	HeaderConditions bool    // some route has them
+	NamedHosts       bool    // some route names hosts
+	Services         map[string]*Service
+	Providers        map[string]*Provider
+	Models           map[string]*Model
+	Keys             *policy.KeyRing
+	Applications     map[string]*meter.Application
+
+	LLMHosts  map[string]bool // nil: every host
+	LLMPrefix string
+	LLMOff    bool
+	Dialects  []llm.Dialect
+
+	Meter *meter.Set
+	Other *meter.Series // of calls that matched nothing
+
+	origins map[string]*wire.Origin
+	pools   []*upstream.Pool
+}
+
+// Service is one REST API, compiled.
+type Service struct {
+	Name       string
+	Team       string
+	Open       bool
+	KeepBodies string
+	Details    string
+	BodyLimit  int64
+	Upstream   *Upstream
+	IPAllow    *policy.IPAllow
+	Rate       *policy.RateLimiter
+	Meter      *meter.Series
+	cors       corsMemory
+}
+
+// Route is one route of a service.
+type Route struct {
+	Service *Service
+	Pattern string
+	Hosts   []string
+	Strip   bool
+	Rule    int // its index in the table
+}
+
+// Deps are what compiling needs from outside.
+type Deps struct {
+	Meter    *meter.Meter
+	Resolver *net.Resolver // nil: the system's
+	// ResolverName tells one resolver from another, so that connections are not kept over a change.
+	ResolverName string
+	Log          *slog.Logger
+	Instance     string
+	// Files is how many descriptors this process may have, for the ceiling on calls; 0: not known.
+	Files int
+	// Dialects are those that callers may speak; Speaks is what providers are spoken to in.
+	Dialects []llm.Dialect
+	Speaks   llm.Dialect
+	// SandboxURL is where the built-in provider listens, SandboxModels what it has.
+	SandboxURL    string
+	SandboxModels []string
+	// Extra are applications that exist without the file, such as the sandbox key's.
+	Extra []*catalog.Application
+	Now   func() time.Time
+}
+
+func (d *Deps) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now()
+}
+
+type builder struct {
+	deps    Deps
+	old     *Generation
+	origins map[string]*wire.Origin
+	pools   []*upstream.Pool
+	set     *meter.Set
+}
+
+// Compile makes the generation after old (nil for the first) from a catalogue that has been checked.
+// It starts nothing: see Start. An error leaves old as it was.
+func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &builder{deps: d, old: old, origins: map[string]*wire.Origin{}, set: d.Meter.NewSet()}
+	g := &Generation{
+		Number: 1, Hash: c.Hash, Catalog: c, PublicURL: c.Server.PublicURL, MaxBody: c.Server.MaxBody,
+		MaxCalls: c.Server.MaxCalls, Trusted: trustedList(c.Server.TrustedProxies), Created: d.now(),
+		Services: map[string]*Service{}, Providers: map[string]*Provider{}, Models: map[string]*Model{},
+		Applications: map[string]*meter.Application{},
+		LLMPrefix:    c.LLM.Prefix, LLMOff: c.LLM.Off, Dialects: d.Dialects, Meter: b.set,
+		Other: b.set.Other(),
+	}
+	if old != nil {
+		g.Number = old.Number + 1
+	}
+	if g.MaxCalls == 0 {
+		g.MaxCalls = defaultCeiling(d.Files)
+	}
+	if len(c.LLM.Hosts) > 0 {
+		g.LLMHosts = map[string]bool{}
+		for _, h := range c.LLM.Hosts {
+			g.LLMHosts[strings.ToLower(h)] = true
+		}
+	}
+	if err := b.services(c, g); err != nil {
+		return nil, err
+	}
+	if err := b.providers(c, g); err != nil {
+		return nil, err
+	}
+	if err := b.applications(c, g); err != nil {
+		return nil, err
+	}
+	g.origins, g.pools = b.origins, b.pools
+	return g, nil
+}
+
+// defaultCeiling is how many calls may be in flight when server.max_calls is 0: each needs two
+// descriptors, and some stay for everything else.
+func defaultCeiling(files int) int {
+	if files <= 0 {
+		return 50000
+	}
+	return min(max((files-200)/2, 100), 50000)
+}
+
+func (b *builder) services(c *catalog.Catalog, g *Generation) error {
+	var rules []route.Rule
+	for _, name := range sortedKeys(c.Services) {
+		s := c.Services[name]
+		var old *Service
+		var oldUp *Upstream
+		if b.old != nil {
+			if old = b.old.Services[name]; old != nil {
+				oldUp = old.Upstream
+			}
+		}
+		up, err := b.upstream(upstreamSpec{
+			name: name, targets: s.Upstream.Targets, balance: s.Upstream.Balance, host: s.Upstream.Host,
+			headers: s.Upstream.Headers, timeouts: s.Upstream.Timeouts, retries: s.Upstream.Retries,
+			health: s.Upstream.Health, tls: s.Upstream.TLS, maxBusy: s.Upstream.MaxBusy,
+		}, oldUp)
+		if err != nil {
+			return fmt.Errorf("compiling service %w", err)
+		}
+		svc := &Service{
+			Name: name, Team: s.Team, Open: s.Access == "open", KeepBodies: s.KeepBodies, Details: s.Details,
+			BodyLimit: s.Policies.BodyLimit, Upstream: up, Meter: b.set.Service(name),
+		}
+		if s.Policies.IPAllow != nil {
+			svc.IPAllow = policy.NewIPAllow(s.Policies.IPAllow)
+		}
+		if s.Policies.RateLimit != nil {
+			svc.Rate = policy.NewRateLimiter(*s.Policies.RateLimit)
+			if old != nil && old.Rate != nil {
+				svc.Rate.Adopt(old.Rate)
+			}
+		}
+		if old != nil {
+			svc.cors.v.Store(old.cors.v.Load())
+		}
+		g.Services[name] = svc
+		for _, r := range s.Routes {
+			rules = append(rules, route.Rule{Owner: name, Path: r.Path, Methods: r.Methods, Hosts: r.Hosts, Headers: r.MatchHeaders})
+			g.Entries = append(g.Entries, Route{Service: svc, Pattern: r.Path, Hosts: r.Hosts, Strip: r.StripPrefix, Rule: len(rules) - 1})
+			g.HeaderConditions = g.HeaderConditions || len(r.MatchHeaders) > 0
+			g.NamedHosts = g.NamedHosts || len(r.Hosts) > 0
+		}
+	}
+	table, conflicts := route.Build(rules)
+	if len(conflicts) > 0 {
+		var errs []error
+		for _, x := range conflicts {
+			errs = append(errs, errors.New(x.Text))
+		}
+		return errors.Join(errs...)
+	}
+	g.Routes = table
+	return nil
+}
+
+// sandboxTimeouts are the built-in provider's: it is in this process.
+var sandboxTimeouts = catalog.Timeouts{Connect: 2 * time.Second, Send: time.Minute, FirstByte: time.Minute, Idle: time.Minute}
+
+func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
+	list := map[string]*catalog.Provider{}
+	for name, p := range c.Providers {
+		list[name] = p
+	}
+	list["sandbox"] = &catalog.Provider{
+		Name: "sandbox", Kind: "sandbox", BaseURL: b.deps.SandboxURL, Models: b.deps.SandboxModels,
+		Timeouts: sandboxTimeouts,
+	}
+	for _, name := range sortedKeys(list) {
+		p := list[name]
+		var old *Upstream
+		if b.old != nil {
+			if o := b.old.Providers[name]; o != nil {
+				old = o.Upstream
+			}
+		}
+		up, err := b.upstream(upstreamSpec{
+			name: name, targets: []catalog.Target{{URL: p.BaseURL, Weight: 1}}, timeouts: p.Timeouts,
+			retries: p.Retries, tls: p.TLS, keys: p.Keys,
+		}, old)
+		if err != nil {
+			return fmt.Errorf("compiling provider %w", err)
+		}
+		series := b.set.Model(meter.Other, name)
+		g.Providers[name] = &Provider{
+			Name: name, Kind: p.Kind, Dialect: b.deps.Speaks, Upstream: up, Models: p.Models, Sandbox: p.Kind == "sandbox",
+			meters: map[string]*meter.Series{name: series}, other: b.set.Model(meter.Other, ""),
+		}
+	}
+	for _, name := range sortedKeys(c.Models) {
+		m := c.Models[name]
+		out := &Model{Name: name, meters: map[string]*meter.Series{}, other: b.set.Model(name, "")}
+		for _, t := range m.Targets {
+			p := g.Providers[t.Provider]
+			if p == nil {
+				return fmt.Errorf("compiling model %s: there is no provider %s", name, t.Provider)
+			}
+			out.Targets = append(out.Targets, ModelTarget{p, t.Model})
+			out.meters[p.Name] = b.set.Model(name, p.Name)
+		}
+		out.shares = spread(m.Targets)
+		g.Models[name] = out
+	}
+	return nil
+}
+
+// spread lays the targets out by weight so that each comes as evenly as it can (smooth weighted
+// round robin).
+func spread(targets []catalog.ModelTarget) []int {
+	total := 0
+	for _, t := range targets {
+		total += max(t.Weight, 0)
+	}
+	if total == 0 || total > 10000 {
+		out := make([]int, len(targets))
+		for i := range out {
+			out[i] = i
+		}
+		return out
+	}
+	credit := make([]int, len(targets))
+	out := make([]int, 0, total)
+	for range total {
+		best := 0
+		for i, t := range targets {
+			credit[i] += max(t.Weight, 0)
+			if credit[i] > credit[best] {
+				best = i
+			}
+		}
+		credit[best] -= total
+		out = append(out, best)
+	}
+	return out
+}
+
+func (b *builder) applications(c *catalog.Catalog, g *Generation) error {
+	apps := make(map[string]*catalog.Application, len(c.Applications)+len(b.deps.Extra))
+	for _, a := range b.deps.Extra {
+		apps[a.Name] = a
+	}
+	for name, a := range c.Applications {
+		apps[name] = a
+	}
+	for name := range apps {
+		g.Applications[name] = b.set.Application(name)
+	}
+	ring, err := policy.NewKeyRing(apps)
+	if err != nil {
+		return fmt.Errorf("compiling applications: %w", err)
+	}
+	g.Keys = ring
+	return nil
+}
+
+// Start begins the health checks of a generation that is about to be in force.
+func (g *Generation) Start() {
+	for _, p := range g.pools {
+		p.Start()
+	}
+}
+
+// Retire ends what belongs to g alone: its health checks, and the connections that next (nil at the
+// end of the process) does not use. Calls in flight on g end as they would have.
+func (g *Generation) Retire(next *Generation) {
+	for _, p := range g.pools {
+		p.Stop()
+	}
+	for key, o := range g.origins {
+		if next == nil || next.origins[key] != o {
+			o.Close()
+		}
+	}
+}
+
+// Targets is the state of every target, for metrics.
+func (g *Generation) Targets() []meter.Target {
+	var out []meter.Target
+	add := func(u *Upstream, service, provider string) {
+		for i, s := range u.Pool.Status() {
+			out = append(out, meter.Target{
+				Service: service, Provider: provider, Target: s.URL, Healthy: s.Healthy,
+				Full: s.MaxBusy > 0 && s.Busy >= s.MaxBusy, InFlight: s.Busy, Idle: u.Idle(i),
+			})
+		}
+	}
+	for _, name := range sortedKeys(g.Services) {
+		add(g.Services[name].Upstream, name, "")
+	}
+	for _, name := range sortedKeys(g.Providers) {
+		add(g.Providers[name].Upstream, "", name)
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,282 @@
+package snapshot
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sort"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"causeway/internal/catalog"
+	"causeway/internal/upstream"
+	"causeway/internal/wire"
+)
+
+// Upstream is who answers: the targets of a service, or a provider. It is safe for concurrent use.
+type Upstream struct {
+	Name      string // the service's or the provider's
+	Timeouts  catalog.Timeouts
+	Retries   catalog.Retries
+	Retry     *upstream.Retry
+	Host      string // catalog.Upstream.Host; "" is the target's
+	Rules     *HeaderRules
+	Pool      *upstream.Pool
+	Pseudonym []byte // ours in Via, different for each upstream
+	Hash      upstream.HashBy
+
+	// ExtraFields are header lines for every call, in wire form.
+	ExtraFields []byte
+	// Keys are a provider's credentials as header lines in wire form; empty for a service.
+	Keys []Credential
+
+	origins []*wire.Origin // by the target's index
+	turn    atomic.Uint64
+	shares  []int // indexes into Keys, as often as their weight says
+}
+
+// Credential is one key of a provider.
+type Credential struct {
+	Line []byte // "Authorization: Bearer ...\r\n"; never logged
+	Hint string // its last four characters, for evidence: "...1a2b"
+}
+
+// Chosen is a target picked for one attempt. Release must be called once.
+type Chosen struct {
+	*upstream.Target
+	Origin *wire.Origin
+	Up     *Upstream
+	Key    *Credential // nil when none is needed
+}
+
+// Pick chooses a target, and a key for it.
+func (u *Upstream) Pick(hash uint64, tried *upstream.Tried) (Chosen, *upstream.Refusal) {
+	t, refusal := u.Pool.Pick(hash, tried)
+	if refusal != nil {
+		return Chosen{Up: u}, refusal
+	}
+	c := Chosen{Target: t, Origin: u.origins[t.Index], Up: u}
+	if len(u.shares) > 0 {
+		c.Key = &u.Keys[u.shares[u.turn.Add(1)%uint64(len(u.shares))]]
+	}
+	return c, nil
+}
+
+// Healthy is how many targets pass their checks, of how many.
+func (u *Upstream) Healthy() (healthy, targets int) {
+	list := u.Pool.Targets()
+	for _, t := range list {
+		if t.Healthy() {
+			healthy++
+		}
+	}
+	return healthy, len(list)
+}
+
+// Idle is the number of kept-alive connections of a target.
+func (u *Upstream) Idle(target int) int { return int(u.origins[target].Stats().Idle) }
+
+// Origin is the target's connections.
+func (u *Upstream) Origin(target int) *wire.Origin { return u.origins[target] }
+
+// HeaderRules are upstream.headers, compiled.
+type HeaderRules struct{ drop map[string]bool }
+
+// Drops tells whether a caller's field does not go upstream, because it is removed or set.
+func (r *HeaderRules) Drops(name []byte) bool {
+	var lower [64]byte
+	if len(name) > len(lower) {
+		return r.drop[strings.ToLower(string(name))]
+	}
+	for i, b := range name {
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		lower[i] = b
+	}
+	return r.drop[string(lower[:len(name)])]
+}
+
+func compileRules(h catalog.HeaderRules) (rules *HeaderRules, lines []byte) {
+	if len(h.Set)+len(h.Add)+len(h.Remove) == 0 {
+		return nil, nil
+	}
+	rules = &HeaderRules{drop: map[string]bool{}}
+	for _, name := range h.Remove {
+		rules.drop[strings.ToLower(name)] = true
+	}
+	for _, m := range []map[string]string{h.Set, h.Add} {
+		names := make([]string, 0, len(m))
+		for name := range m {
+			names = append(names, name)
+		}
+		sort.Strings(names)
+		for _, name := range names {
+			lines = append(lines, name+": "+m[name]+"\r\n"...)
+		}
+	}
+	for name := range h.Set {
+		rules.drop[strings.ToLower(name)] = true
+	}
+	return rules, lines
+}
+
+// upstreamSpec is what an Upstream is compiled from.
+type upstreamSpec struct {
+	name     string
+	targets  []catalog.Target
+	balance  string
+	host     string
+	headers  catalog.HeaderRules
+	timeouts catalog.Timeouts
+	retries  catalog.Retries
+	health   *catalog.Health
+	tls      catalog.UpstreamTLS
+	maxBusy  int
+	keys     []catalog.ProviderKey
+}
+
+func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
+	u := &Upstream{Name: s.name, Timeouts: s.timeouts, Retries: s.retries, Host: s.host}
+	if u.Host == "target" {
+		u.Host = ""
+	}
+	u.Rules, u.ExtraFields = compileRules(s.headers)
+	sum := sha256.Sum256([]byte(b.deps.Instance + "\x00" + s.name))
+	u.Pseudonym = []byte("causeway-" + hex.EncodeToString(sum[:5]))
+	cfg, tlsKey, err := upstreamTLS(s.tls)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	specs := make([]upstream.TargetSpec, len(s.targets))
+	for i, t := range s.targets {
+		specs[i] = upstream.TargetSpec{URL: t.URL, Weight: t.Weight}
+		o, err := b.origin(t.URL, cfg, tlsKey)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		u.origins = append(u.origins, o)
+	}
+	if u.Retry, err = upstream.NewRetry(s.retries, b.deps.now()); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	u.Pool, err = upstream.New(upstream.Options{
+		Name: s.name, Targets: specs, Balance: s.balance, MaxBusy: s.maxBusy, Health: s.health,
+		Check: func(ctx context.Context, target int) upstream.CheckResult {
+			return checkHealth(ctx, u, s.health, target)
+		},
+		Log: b.deps.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	if old != nil {
+		u.Pool.Adopt(old.Pool)
+		u.Retry.Adopt(old.Retry)
+	}
+	u.Hash = u.Pool.HashBy()
+	u.credentials(s.keys)
+	b.pools = append(b.pools, u.Pool)
+	return u, nil
+}
+
+// credentials makes the header lines of a provider's keys.
+func (u *Upstream) credentials(keys []catalog.ProviderKey) {
+	for i, k := range keys {
+		v := k.Value.Reveal()
+		hint := ""
+		if len(v) >= 16 {
+			hint = "..." + v[len(v)-4:]
+		}
+		u.Keys = append(u.Keys, Credential{Line: []byte("Authorization: Bearer " + v + "\r\n"), Hint: hint})
+		for range max(k.Weight, 1) {
+			u.shares = append(u.shares, i)
+		}
+	}
+}
+
+// origin returns the connections to a target: those of the generation before where nothing about
+// them has changed.
+func (b *builder) origin(url string, cfg *tls.Config, tlsKey string) (*wire.Origin, error) {
+	key := url + "\x00" + tlsKey + "\x00" + b.deps.ResolverName
+	if o := b.origins[key]; o != nil {
+		return o, nil
+	}
+	if b.old != nil {
+		if o := b.old.origins[key]; o != nil {
+			b.origins[key] = o
+			return o, nil
+		}
+	}
+	o, err := wire.NewOrigin(wire.OriginOptions{URL: url, TLS: cfg, Resolver: b.deps.Resolver})
+	if err != nil {
+		return nil, err
+	}
+	b.origins[key] = o
+	return o, nil
+}
+
+func upstreamTLS(t catalog.UpstreamTLS) (*tls.Config, string, error) {
+	if t == (catalog.UpstreamTLS{}) {
+		return nil, "", nil
+	}
+	cfg := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
+	key := fmt.Sprintf("%s\x00%v", t.ServerName, t.InsecureSkipVerify)
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, "", fmt.Errorf("reading tls.ca_file: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, "", fmt.Errorf("tls.ca_file %s holds no PEM certificate", t.CAFile)
+		}
+		sum := sha256.Sum256(pem)
+		key += "\x00" + string(sum[:])
+	}
+	return cfg, key, nil
+}
+
+// LastGood is when a target last gave a good answer, by its configured URL.
+func (u *Upstream) LastGood(url string) (at time.Time, ever, known bool) {
+	for _, t := range u.Pool.Targets() {
+		if t.URL == url {
+			at, ever = t.LastGood()
+			return at, ever, true
+		}
+	}
+	return time.Time{}, false, false
+}
+
+func trustedList(list []netip.Prefix) []netip.Prefix {
+	out := make([]netip.Prefix, len(list))
+	for i, p := range list {
+		out[i] = p.Masked()
+	}
+	return out
+}
+
+// Peer says how to reach a single target that no configuration names.
+type Peer struct {
+	TLS      catalog.UpstreamTLS
+	Resolver *net.Resolver
+	Timeouts catalog.Timeouts
+}
+
+// Single makes an upstream of one target without retries or checks.
+func Single(name, url string, p Peer, d Deps) (*Upstream, error) {
+	if p.Resolver != nil {
+		d.Resolver = p.Resolver
+	}
+	b := &builder{deps: d, origins: map[string]*wire.Origin{}}
+	return b.upstream(upstreamSpec{
+		name: name, targets: []catalog.Target{{URL: url, Weight: 1}}, timeouts: p.Timeouts, tls: p.TLS,
+	}, nil)
+}

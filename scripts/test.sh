@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Every test, as continuous integration runs them: lint, the packages with the race detector, then
+# the program as a black box. Says what each part took.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+begun=$SECONDS
+part() { # part NAME COMMAND...: runs it and says how long it took
+  local name=$1 from=$SECONDS
+  shift
+  echo "== $name"
+  "$@"
+  echo "== $name took $((SECONDS - from)) s"
+}
+unit() {
+  go build -o .cache/gotest ./scripts/gotest
+  # shellcheck disable=SC2046
+  go test -race -json $(go list ./... | grep -v '/e2e') | .cache/gotest "unit"
+}
+e2e() {
+  (cd e2e/sdk && npm ci --no-audit --no-fund --loglevel=error)
+  CAUSEWAY_BIN=$PWD/bin/causeway go test -json -count=1 -timeout 15m ./e2e/... | .cache/gotest "e2e"
+}
+mkdir -p .cache
+part "go" scripts/need-go.sh
+part "what the tests need" scripts/need.sh nginx node npm curl python3 python3-requests
+part "build" make build
+part "lint" scripts/lint.sh
+part "unit tests" unit
+part "end-to-end tests" e2e
+echo "all of it took $((SECONDS - begun)) s"
