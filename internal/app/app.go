@@ -282,7 +282,7 @@ func (a *App) deps() snapshot.Deps {
 		Dialects: []llm.Dialect{openai.New()}, Speaks: openai.New(), Extra: a.extra,
 	}
 	if a.sandbox != nil {
-		d.SandboxURL, d.SandboxModels = a.sandbox.url, a.sandbox.models()
+		d.SandboxURL, d.SandboxModels = a.sandbox.url, sandboxModels
 	}
 	return d
 }

@@ -64,14 +64,9 @@ func startSandbox(dir string, deps func() snapshot.Deps, gateway func() string) 
 	return s, nil
 }
 
-// models are the sandbox's names for GET /v1/models; each kind of fault is one more.
-func (s *sandboxServer) models() []string {
-	names := []string{"echo", "tools"}
-	for _, e := range fault.All() {
-		names = append(names, faultPrefix+string(e.Kind))
-	}
-	return names
-}
+// sandboxModels are the built-in models that GET /v1/models lists; sandbox/fault-KIND works for
+// every kind of failure and is not listed.
+var sandboxModels = []string{"echo", "tools"}
 
 // Upstream implements gateway.Sandbox.
 func (s *sandboxServer) Upstream(model string) (up *snapshot.Upstream, synthetic fault.Kind, ok bool) {

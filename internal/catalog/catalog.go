@@ -27,6 +27,7 @@ type Server struct {
 	PublicURL         string // without trailing slash; "" when not set
 	TLS               []Certificate
 	TrustedProxies    []netip.Prefix
+	Resolver          string // the DNS server for upstreams, host:port; "" is the system's
 	MaxConnections    int
 	MaxCalls          int // in flight; 0 = by memory and descriptors
 	MaxHeader         int64
@@ -44,6 +45,7 @@ type Certificate struct{ CertFile, KeyFile string }
 type LLM struct {
 	Hosts  []string
 	Prefix string // "" or "/ai", without trailing slash
+	Off    bool   // no LLM addresses at all (causeway proxy); not in the file
 }
 
 // Calls says how long calls are kept.
@@ -119,7 +121,7 @@ type Route struct {
 	Methods      []string
 	StripPrefix  bool // takes the literal part before the first * or { off the path sent upstream
 	Hosts        []string
-	MatchHeaders map[string]string
+	MatchHeaders map[string]string // the value "*" is any
 }
 
 // Upstream is who answers for a service.

@@ -73,12 +73,13 @@ type call struct {
 	modelEvidence []string
 
 	// The attempts.
-	out    []byte // the request head of the attempt
-	tried  upstream.Tried
-	until  int64 // the whole call's limit
-	again  int   // attempts made
-	answer wire.Header
-	arena  []byte
+	out     []byte // the request head of the attempt
+	request wire.Call
+	tried   upstream.Tried
+	until   int64 // the whole call's limit
+	again   int   // attempts made
+	answer  wire.Header
+	arena   []byte
 
 	finding   *fault.Finding
 	allow     string        // for 405

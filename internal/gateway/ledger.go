@@ -11,6 +11,9 @@ func (c *call) commit() {
 	c.committed = true
 	j := &c.j
 	j.Total = c.since()
+	if j.FirstByte == 0 && j.BytesOut > 0 {
+		j.FirstByte = j.Total // the whole answer goes out at once
+	}
 	if c.ex.BytesIn() > j.BytesIn {
 		j.BytesIn = c.ex.BytesIn()
 	}

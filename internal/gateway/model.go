@@ -330,8 +330,7 @@ func (c *call) hand(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body 
 		u.Release()
 		return c.callerLeft()
 	}
-	c.j.FirstByte = c.since()
-	c.ended(t, u, a)
+	c.ended(t, a)
 	if c.ex.Write(body) != nil {
 		u.Release()
 		return c.callerLeft()

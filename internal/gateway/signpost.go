@@ -11,7 +11,6 @@ import (
 
 // signpost is room 3: from host, method and path to the service or model that the call is for.
 func (c *call) signpost() bool {
-	defer func() { c.j.Routed = c.since() }()
 	if string(c.rq.Method) == "CONNECT" {
 		c.allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 		return c.fail(failure{

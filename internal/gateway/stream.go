@@ -87,7 +87,8 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	}
 	evidence := streamEvidence(s)
 	u.Release()
-	if c.ex.Withdraw() {
+	// Tokens that came are the caller's, also when nothing has left us yet.
+	if !s.State().Content && c.ex.Withdraw() {
 		c.j.Status, c.j.BytesOut, c.j.FirstByte = 0, 0, 0
 		return c.modelFailed(a, a.Kind, end.Problem, evidence)
 	}

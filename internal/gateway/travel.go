@@ -59,7 +59,9 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	up := c.upstream
 	c.again++
 	a := c.j.NewAttempt()
-	a.Start = c.since()
+	if a.Start = c.j.Admitted; c.again > 1 {
+		a.Start = c.since()
+	}
 	length := c.length
 	if c.body != nil {
 		length = int64(len(c.body))
@@ -71,14 +73,14 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	}
 	c.key = t.Key
 	c.out = c.appendHead(c.out[:0], t.Origin, up, c.targetPath(), length)
-	rq := wire.Call{
+	c.request = wire.Call{
 		Head: c.out, Body: body, Stream: c.stream, Length: length,
 		IsHead: c.j.Method == "HEAD", Upgrade: c.upgrade,
 		Limits: wire.AttemptLimits{
 			Connect: up.Timeouts.Connect, Send: up.Timeouts.Send, FirstByte: up.Timeouts.FirstByte,
 			Idle: up.Timeouts.Idle, Total: up.Timeouts.Total, Until: c.until,
 		},
-		Inform: c.ex.Inform,
+		Inform: c.ex,
 	}
 	if c.stream != nil {
 		// The caller may wait for our word before it sends the body.
@@ -87,7 +89,7 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 			return nil, a
 		}
 	}
-	return t.Origin.Try(&rq, a, c.ex), a
+	return t.Origin.Try(&c.request, a, c.ex), a
 }
 
 // targetPath is the path for the upstream: the caller's bytes, less a stripped prefix.
@@ -191,13 +193,16 @@ func (c *call) repeatAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 	if status < 429 || c.dialect != nil {
 		return false
 	}
-	if a.Kind = diagnose.Passed(status, nil); a.Kind == "" || !c.repeat(a, status, retryAfter(&u.Response.Header)) {
+	if a.Kind = diagnose.Passed(status, nil); a.Kind == "" {
+		return false
+	}
+	c.tried.Add(t.Target)
+	if !c.repeat(a, status, retryAfter(&u.Response.Header)) {
 		return false
 	}
 	drain(u)
 	u.Release()
 	t.Release()
-	c.tried.Add(t.Target)
 	return true
 }
 
@@ -249,7 +254,7 @@ func (c *call) choose() (snapshot.Chosen, bool) {
 	for _, r := range refusal.Targets {
 		text := r.Reason.Text
 		if r.Fact == upstream.FactUnhealthy && r.For > 0 {
-			text += ", for " + fault.Span(r.For)
+			text = "for " + fault.Span(r.For) + ": " + text
 		}
 		in.HealthReasons = append(in.HealthReasons, diagnose.TargetReason{Target: r.URL, Kind: r.Reason.Kind, Text: text})
 	}

@@ -66,13 +66,12 @@ func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piec
 		if keep {
 			c.keepAnswer(piece)
 		}
-		if c.j.FirstByte == 0 {
-			c.j.FirstByte = c.since()
-		}
 		c.j.BytesOut += int64(len(piece))
 		if u.Complete() {
 			// The last byte of the answer goes to the kernel with what follows.
-			c.ended(t, u, a)
+			c.ended(t, a)
+		} else if c.j.FirstByte == 0 {
+			c.j.FirstByte = c.since()
 		}
 		err := c.ex.Write(piece)
 		if err == nil && !u.Buffered() && !c.holds(u) {
@@ -95,20 +94,20 @@ func (c *call) holds(u *wire.Upcall) bool {
 }
 
 // ended closes the record of a call whose answer is whole.
-func (c *call) ended(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) {
+func (c *call) ended(t snapshot.Chosen, a *journey.Attempt) {
 	if c.committed {
 		return
 	}
 	a.End, a.Phase = journey.EndComplete, journey.PhaseDone
-	if a.Kind == "" {
-		t.MarkGood(time.Now())
-	}
 	c.commit()
+	if a.Kind == "" {
+		t.MarkGood(c.began.Add(c.j.Total))
+	}
 }
 
 // complete ends a whole answer.
 func (c *call) complete(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
-	c.ended(t, u, a)
+	c.ended(t, a)
 	trailer := u.Trailer()
 	if len(trailer.Fields) == 0 {
 		trailer = nil

@@ -55,7 +55,11 @@ func NewRateLimiter(c catalog.RateLimit) *RateLimiter {
 	if by == "" {
 		by = "application"
 	}
-	l.text = fmt.Sprintf("%d requests per %s by %s", c.Requests, short(c.Per), by)
+	calls := "requests"
+	if c.Requests == 1 {
+		calls = "request"
+	}
+	l.text = fmt.Sprintf("%d %s per %s by %s", c.Requests, calls, short(c.Per), by)
 	l.policy = fmt.Appendf(nil, `"default";q=%d;w=%d`, c.Requests, Seconds(c.Per))
 	l.counters = newCounters(l.limit, l.per)
 	return l

@@ -204,7 +204,12 @@ func (s *search) walk(n *node, left []byte, more bool, depth int) bool {
 	}
 	s.star(n.rest, depth, 0)
 	for i := range n.prefixes {
-		if p := &n.prefixes[i]; len(left) >= len(p.prefix) && string(left[:len(p.prefix)]) == p.prefix {
+		p := &n.prefixes[i]
+		if len(left) < len(p.prefix) || string(left[:len(p.prefix)]) != p.prefix {
+			continue
+		}
+		// What "/orders*" leaves of "/orders../x" would be a dot segment once the prefix is stripped.
+		if after := left[len(p.prefix):]; len(after) == 0 || after[0] != '.' || !isDots(after) {
 			s.star(p.leaf, depth, len(p.prefix))
 		}
 	}

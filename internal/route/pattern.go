@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unique"
 
 	"golang.org/x/net/idna"
 )
@@ -98,7 +99,7 @@ func (p *pattern) normalize() error {
 		if err != nil {
 			return err
 		}
-		p.segments[i] = string(norm[2:])
+		p.segments[i] = unique.Make(string(norm[2:])).Value() // many routes share segments: one copy stays in the cache
 		if d := p.segments[i]; (d == "." || d == "..") && !(last && p.star) {
 			return fmt.Errorf("%q is never found: dot segments are taken out of a path", s)
 		}

@@ -34,7 +34,7 @@ type Rule struct {
 	Owner string
 	// Path is the pattern: literal segments, {param} for one whole non-empty segment, and one "*"
 	// at the end for the rest, "/" included, or nothing. "/orders/*" matches "/orders/",
-	// "/orders/1/2" and "/orders"; "/orders*" also "/orders-old".
+	// "/orders/1/2" and "/orders"; "/orders*" also "/orders-old", but not "/orders../x".
 	Path string
 	// Methods are the methods taken, compared exactly as RFC 9110 section 9.1 has it; none
 	// stands for all. GET does not include HEAD.

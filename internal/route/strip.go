@@ -8,9 +8,8 @@ import "bytes"
 // right too where the caller escaped or detoured the prefix ("/x/../%6Frders/1"). Nothing is
 // allocated for a path in normal form, except after a pattern like "/orders*".
 //
-// path must have been matched to the rule. The result shares path's memory. It is nil when what
-// is left would be read as another path ("/orders*" and "/orders../x"): the caller then answers
-// as for an ambiguous path.
+// path must have been matched to the rule; for one that was not the result may be nil. The result
+// shares path's memory where nothing is allocated.
 func (t *Table) Strip(rule int, path []byte) []byte {
 	p := &t.patterns[rule]
 	if p.whole {
@@ -46,16 +45,5 @@ func (t *Table) Strip(rule int, path []byte) []byte {
 	case left[0] == '/':
 		return left
 	}
-	left = append([]byte("/"), left...)
-	if dotsFirst(left) {
-		return nil
-	}
-	return left
-}
-
-// dotsFirst reports whether the first segment of a path, decoded, is a dot segment.
-func dotsFirst(path []byte) bool {
-	segment, _, _ := bytes.Cut(path[1:], []byte("/"))
-	segment = decode(bytes.Clone(segment))
-	return string(segment) == "." || string(segment) == ".."
+	return append([]byte("/"), left...)
 }

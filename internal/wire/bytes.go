@@ -6,7 +6,7 @@ import "encoding/binary"
 const (
 	isToken  = 1 << iota // RFC 9110 section 5.6.2
 	isTarget             // what a request target may hold: no control byte, no space, no '#'
-	isHost               // reg-name, IP-literal and port characters of RFC 3986 section 3.2.2
+	isHost               // host and port of RFC 3986 section 3.2.2, but no percent sign: no DNS name is escaped
 	isHex
 )
 
@@ -23,7 +23,7 @@ func buildClass() (t [256]uint8) {
 		if b > ' ' && b != 0x7f && b != '#' {
 			t[c] |= isTarget
 		}
-		if letter || digit || containsByte("-._~!$&'()*+,;=:[]%", b) {
+		if letter || digit || containsByte("-._~!$&'()*+,;=:[]", b) {
 			t[c] |= isHost
 		}
 		if digit || b|0x20 >= 'a' && b|0x20 <= 'f' {

@@ -114,7 +114,7 @@ func (c *chunked) next(p []byte, most int, strict bool, trailer *Header) (data [
 func (c *chunked) line(p []byte, strict bool) (size int64, used int, err error) {
 	i := bytes.IndexByte(p, '\n')
 	if i < 0 {
-		if len(p) > maxChunkLine {
+		if len(p) >= maxChunkLine {
 			return 0, 0, errChunkLine
 		}
 		// What cannot become a size is refused before the rest of the line is there.
@@ -123,7 +123,7 @@ func (c *chunked) line(p []byte, strict bool) (size int64, used int, err error) 
 		}
 		return 0, 0, nil
 	}
-	if i < 1 || p[i-1] != '\r' || i > maxChunkLine {
+	if i < 1 || p[i-1] != '\r' || i >= maxChunkLine {
 		return 0, 0, errChunkLine
 	}
 	line := p[:i-1]
@@ -141,8 +141,10 @@ func (c *chunked) line(p []byte, strict bool) (size int64, used int, err error) 
 	ext := line[digits:]
 	if len(ext) > 0 {
 		if !strict {
-			// Some servers pad the size with spaces.
-			ext = trim(ext)
+			// Some servers pad the line with spaces.
+			for n := len(ext); n > 0 && (ext[n-1] == ' ' || ext[n-1] == '\t'); n-- {
+				ext = ext[:n-1]
+			}
 		}
 		if len(ext) > 0 && (ext[0] != ';' || !validValue(ext)) {
 			return 0, 0, errChunkSize

@@ -99,6 +99,45 @@ func (h *Header) DelName(name []byte) {
 	h.Fields = kept
 }
 
+// closes tells whether Connection ends the connection behind this message (RFC 9112 section 9.3):
+// "close" does wherever it stands, and HTTP/1.0 (minor 0) does without "keep-alive".
+func (h *Header) closes(minor int) bool {
+	if !h.Has(Connection) {
+		return minor == 0
+	}
+	closing, keeping := false, minor > 0
+	for i := range h.Fields {
+		if h.Fields[i].ID == Connection {
+			EachToken(h.Fields[i].Value, func(t []byte) bool {
+				closing = closing || EqualFold(t, "close")
+				keeping = keeping || EqualFold(t, "keep-alive")
+				return !closing
+			})
+		}
+	}
+	return closing || !keeping
+}
+
+// announcesFraming tells whether Trailer announces a field that may never be in a trailer because
+// it frames the message (RFC 9110 section 6.5.1).
+func (h *Header) announcesFraming() (found bool) {
+	if !h.Has(Trailer) {
+		return false
+	}
+	for i := range h.Fields {
+		if h.Fields[i].ID == Trailer {
+			EachToken(h.Fields[i].Value, func(t []byte) bool {
+				switch Identify(t) {
+				case ContentLength, TransferEncoding, Trailer:
+					found = true
+				}
+				return !found
+			})
+		}
+	}
+	return found
+}
+
 // equalFold compares ASCII names of the same length without regard to case.
 func equalFold(a []byte, b string) bool {
 	for i := range a {

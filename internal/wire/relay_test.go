@@ -29,7 +29,7 @@ func (r *relay) Refuse(ex Exchange, why *Refusal) {
 
 func (r *relay) Serve(ex Exchange) {
 	rq := ex.Request()
-	call := Call{Limits: r.limits, IsHead: string(rq.Method) == "HEAD", Length: rq.Length, Inform: ex.Inform}
+	call := Call{Limits: r.limits, IsHead: string(rq.Method) == "HEAD", Length: rq.Length, Inform: ex}
 	head := make([]byte, 0, 1024)
 	head = append(head, rq.Method...)
 	head = append(head, ' ')

@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // Request is the head of a call. Its slices point into the connection's buffer and are valid
 // until the call has ended.
@@ -189,11 +192,9 @@ func validAuthority(a []byte) bool {
 		if end < 2 {
 			return false
 		}
-		for _, b := range a[1:end] {
-			// Hexadecimal digits, colons and dots; "%25zone" and "v1." forms have no place in a Host.
-			if class[b]&isHex == 0 && b != ':' && b != '.' {
-				return false
-			}
+		// "%25zone" and "v1." forms have no place in a Host.
+		if ip, err := netip.ParseAddr(string(a[1:end])); err != nil || !ip.Is6() || ip.Zone() != "" {
+			return false
 		}
 		host, port = a[:end+1], a[end+1:]
 		if len(port) > 0 && port[0] != ':' {
@@ -205,11 +206,6 @@ func validAuthority(a []byte) bool {
 		}
 		if len(host) == 0 || bytes.IndexByte(host, '[') >= 0 || bytes.IndexByte(host, ']') >= 0 {
 			return false
-		}
-		for i := 0; i < len(host); i++ {
-			if host[i] == '%' && (i+2 >= len(host) || class[host[i+1]]&isHex == 0 || class[host[i+2]]&isHex == 0) {
-				return false
-			}
 		}
 	}
 	if len(port) > 6 {
@@ -236,6 +232,8 @@ func (r *Request) frame(at int) *HeadError {
 			return badHead(at, "Transfer-Encoding", "there is more than one")
 		case !EqualFold(h.Get(TransferEncoding), "chunked"):
 			return &HeadError{"Transfer-Encoding", "only chunked is understood", at, 501}
+		case h.announcesFraming():
+			return badHead(at, "Trailer", "it announces a field that frames messages")
 		}
 		r.Length = -1
 	} else if h.Has(ContentLength) {
@@ -247,24 +245,8 @@ func (r *Request) frame(at int) *HeadError {
 			return badHead(at, "Content-Length", "it is not a number")
 		}
 	}
-	r.Close = r.Minor == 0
-	if h.Has(Connection) {
-		for i := range h.Fields {
-			if h.Fields[i].ID != Connection {
-				continue
-			}
-			EachToken(h.Fields[i].Value, func(t []byte) bool {
-				if EqualFold(t, "close") {
-					r.Close = true
-					return false
-				}
-				if EqualFold(t, "keep-alive") && r.Minor == 0 {
-					r.Close = false
-				}
-				return true
-			})
-		}
-	}
+	// What follows a CONNECT may be meant for the tunnel that it asks for: it is never read as a call.
+	r.Close = h.closes(r.Minor) || string(r.Method) == "CONNECT"
 	if h.Has(Expect) {
 		if !EqualFold(h.Get(Expect), "100-continue") || h.Count(Expect) > 1 {
 			return &HeadError{"Expect", "only 100-continue is understood", at, 417}

@@ -112,21 +112,19 @@ func (r *Response) frame(at int, head bool) (journey.ParseFault, *HeadError) {
 		case r.Minor == 0:
 			return journey.FaultFraming, badHead(at, "Transfer-Encoding", "HTTP/1.0 has none")
 		}
+		if h.announcesFraming() {
+			return journey.FaultFraming, badHead(at, "Trailer", "it announces a field that frames messages")
+		}
 		length = LengthChunked
 	} else if h.Has(ContentLength) {
-		first := true
+		first := h.Get(ContentLength)
 		for i := range h.Fields {
-			if h.Fields[i].ID != ContentLength {
-				continue
-			}
-			n := parseDecimal(h.Fields[i].Value)
-			if n < 0 {
-				return journey.FaultContentLength, badHead(at, "Content-Length", "it is not a number")
-			}
-			if !first && n != length {
+			if f := &h.Fields[i]; f.ID == ContentLength && !bytes.Equal(f.Value, first) {
 				return journey.FaultContentLength, badHead(at, "Content-Length", "there are two that differ")
 			}
-			length, first = n, false
+		}
+		if length = parseDecimal(first); length < 0 {
+			return journey.FaultContentLength, badHead(at, "Content-Length", "it is not a number")
 		}
 		r.Declared = length
 	}
@@ -134,21 +132,6 @@ func (r *Response) frame(at int, head bool) (journey.ParseFault, *HeadError) {
 	if head || r.Status < 200 || r.Status == 204 || r.Status == 304 {
 		r.Length = 0
 	}
-	r.Close = r.Minor == 0 || r.Length == LengthUntilClose
-	for i := range h.Fields {
-		if h.Fields[i].ID != Connection {
-			continue
-		}
-		EachToken(h.Fields[i].Value, func(t []byte) bool {
-			if EqualFold(t, "close") {
-				r.Close = true
-				return false
-			}
-			if EqualFold(t, "keep-alive") && r.Minor == 0 && r.Length != LengthUntilClose {
-				r.Close = false
-			}
-			return true
-		})
-	}
+	r.Close = h.closes(r.Minor) || r.Length == LengthUntilClose
 	return journey.FaultNone, nil
 }

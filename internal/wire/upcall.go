@@ -25,7 +25,12 @@ type Call struct {
 	Upgrade bool
 	Limits  AttemptLimits
 	// Inform, when not nil, is given each interim answer (1xx but 101).
-	Inform func(status int, h *Header) error
+	Inform Informer
+}
+
+// Informer takes interim answers: an Exchange.
+type Informer interface {
+	Inform(status int, h *Header) error
 }
 
 // BodySource is a request body on its way: an Exchange.
@@ -300,8 +305,17 @@ func (u *Upcall) Next() ([]byte, error) {
 	}
 }
 
-// Buffered tells whether Next will return without reading from the socket.
-func (u *Upcall) Buffered() bool { return u.done || u.r < u.w }
+// Buffered tells whether Next will return without reading from the socket. What stands between two
+// chunks does not count: a caller must not wait for the next event to get this one.
+func (u *Upcall) Buffered() bool {
+	if u.done || u.r == u.w || u.Response.Length != LengthChunked {
+		return u.done || u.r < u.w
+	}
+	look := u.chunked
+	var trailer Header
+	data, _, err := look.next(u.buf[u.r:u.w], u.w-u.r, false, &trailer)
+	return len(data) > 0 || err != nil || look.state == chunkDone
+}
 
 // Complete tells whether the body's end is known to have been reached; what Next returned last is
 // then its last piece.

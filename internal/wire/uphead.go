@@ -40,7 +40,7 @@ func (u *Upcall) readHead(call *Call, a *journey.Attempt) bool {
 			return u.parseFailed(a, journey.FaultInterim, nil)
 		}
 		if call.Inform != nil && res.Status != 100 {
-			if call.Inform(res.Status, &res.Header) != nil && u.gaveUp(a) {
+			if call.Inform.Inform(res.Status, &res.Header) != nil && u.gaveUp(a) {
 				return false
 			}
 		}

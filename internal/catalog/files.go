@@ -1,0 +1,100 @@
+package catalog
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// files checks the certificate files that the configuration names.
+func (c *checker) files(root *value, b builder) {
+	for _, pair := range root.get("server").get("tls").items {
+		c.certificate(pair.get("cert_file"), pair.get("key_file"), b)
+	}
+	for _, name := range root.get("providers").names {
+		c.authorities(root.get("providers").get(name).get("tls").get("ca_file"), b)
+	}
+	for _, name := range root.get("services").names {
+		c.authorities(root.get("services").get(name).get("upstream").get("tls").get("ca_file"), b)
+	}
+}
+
+func (c *checker) certificate(cert, key *value, b builder) {
+	certPEM, haveCert := c.content(cert, b)
+	keyPEM, haveKey := c.content(key, b)
+	if !haveCert || !haveKey {
+		return
+	}
+	_, err := tls.X509KeyPair(certPEM, keyPEM)
+	switch text := fmt.Sprint(err); {
+	case err == nil:
+	case strings.Contains(text, "in certificate input") || strings.Contains(text, "x509: malformed"):
+		c.faults.add(cert.at, subjectOf(cert)+" holds no certificate in PEM", "name a file that begins with -----BEGIN CERTIFICATE-----")
+	case strings.Contains(text, "does not match"):
+		c.faults.add(key.at, subjectOf(key)+" is not the key of the certificate in `"+cert.path+"`", "name the key that the certificate was made for")
+	default:
+		c.faults.add(key.at, subjectOf(key)+" holds no private key in PEM that can be used", "name a file that begins with -----BEGIN PRIVATE KEY----- and has no passphrase")
+	}
+}
+
+func (c *checker) authorities(ca *value, b builder) {
+	pem, ok := c.content(ca, b)
+	if ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		c.faults.add(ca.at, subjectOf(ca)+" holds no certificate in PEM", "name a file that begins with -----BEGIN CERTIFICATE-----")
+	}
+}
+
+// content reads a file that the configuration names. A file is at most 4 MiB, so that a wrong
+// name (a device, a database) can't stop the gateway.
+func (c *checker) content(v *value, b builder) ([]byte, bool) {
+	if v.bad || !v.set() || as[string](v) == "" {
+		return nil, false
+	}
+	name := b.file(as[string](v))
+	info, err := os.Stat(name)
+	var data []byte
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errors.New("it is not a regular file")
+	case info.Size() > maxFile:
+		err = errors.New("it is larger than a certificate file can be")
+	default:
+		data, err = os.ReadFile(name)
+	}
+	if err == nil {
+		return data, true
+	}
+	message, fix := " can't be read: "+reason(err), "make it a file that the gateway may read"
+	if errors.Is(err, fs.ErrNotExist) {
+		message, fix = " does not exist", "put the file there, or name another"
+		if !filepath.IsAbs(as[string](v)) {
+			fix += "; relative names are taken from this file's folder"
+		}
+	}
+	c.faults.add(v.at, subjectOf(v)+message, fix)
+	return nil, false
+}
+
+// reason is an error without the name of the file, which may come from a secret variable.
+func reason(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}
+
+// subjectOf names a value and shows it as it is written.
+func subjectOf(v *value) string {
+	text := v.node.text
+	if v.node.source != "" {
+		text = v.node.source
+	}
+	return "`" + v.path + ": " + shorten(text) + "`"
+}
