@@ -11,7 +11,9 @@ import (
 
 // certificates are the door's, chosen by the name that the caller asks for (SNI) and replaced
 // without a new listener.
-type certificates struct{ list atomic.Pointer[[]tls.Certificate] }
+type certificates struct {
+	list atomic.Pointer[[]tls.Certificate]
+}
 
 // load reads every certificate; on an error those in force stay.
 func (c *certificates) load(files []catalog.Certificate) error {

@@ -62,6 +62,8 @@ type call struct {
 	target     []byte // path for the upstream
 
 	// LLM.
+	provider      *snapshot.Provider
+	askedUsage    bool // we asked the provider for usage, the caller did not
 	llmReq        llm.Request
 	pathModel     string // the model that the address names
 	rewrite       []byte
@@ -76,8 +78,10 @@ type call struct {
 	out     []byte // the request head of the attempt
 	request wire.Call
 	tried   upstream.Tried
-	until   int64 // the whole call's limit
-	again   int   // attempts made
+	reply   *wire.Upcall     // the answer being handed on
+	holding *upstream.Target // whose slot the attempt has
+	until   int64            // the whole call's limit
+	again   int              // attempts made
 	answer  wire.Header
 	arena   []byte
 
@@ -95,13 +99,6 @@ func (c *call) since() time.Duration { return time.Since(c.began) }
 
 // view lets a string share the bytes of the request head, which outlive the call's record.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
-// text copies s into the call's arena, for header fields that must outlive the statement.
-func (c *call) text(s string) []byte {
-	n := len(c.arena)
-	c.arena = append(c.arena, s...)
-	return c.arena[n:len(c.arena):len(c.arena)]
-}
 
 // method returns the request's method without allocating for the usual ones.
 func method(m []byte) string {

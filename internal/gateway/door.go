@@ -97,6 +97,8 @@ func parseAddress(b []byte) (netip.Addr, error) {
 // the call's memory goes back.
 func (c *call) leave() {
 	g := c.g
+	c.releaseAnswer()
+	c.releaseTarget()
 	c.commit()
 	c.measure()
 	if c.held != nil {

@@ -230,6 +230,7 @@ func (c *call) chooseModel() bool {
 	}
 	c.triedModels |= 1 << i
 	t := &c.model.Targets[i]
+	c.provider = t.Provider
 	c.j.Provider, c.j.TargetModel = t.Provider.Name, t.Model
 	c.upstream = t.Provider.Upstream
 	if t.Provider.Sandbox {
@@ -252,11 +253,11 @@ func (c *call) chooseModel() bool {
 
 // askModel makes the body for the model of this attempt.
 func (c *call) askModel() []byte {
-	ask := c.llmReq.Stream && !c.llmReq.UsageAsked
-	if string(c.llmReq.Model) == c.j.TargetModel && !(ask && c.llmReq.AskUsage.Text != "") {
+	c.askedUsage = c.llmReq.Stream && !c.llmReq.UsageAsked && c.llmReq.AskUsage.Text != "" && c.provider.MustAskUsage
+	if string(c.llmReq.Model) == c.j.TargetModel && !c.askedUsage {
 		return c.body
 	}
-	c.rewrite = c.llmReq.Rewrite(c.rewrite[:0], c.body, c.j.TargetModel, ask)
+	c.rewrite = c.llmReq.Rewrite(c.rewrite[:0], c.body, c.j.TargetModel, c.askedUsage)
 	return c.rewrite
 }
 
@@ -276,11 +277,11 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 	body, whole, err := holdAnswer(u, holdModelBody)
 	switch {
 	case err != nil:
-		u.Release()
+		c.releaseAnswer()
 		return c.broken(t, a)
 	case !whole:
 		if !ok {
-			u.Release()
+			c.releaseAnswer()
 			return c.modelFailed(a, fault.IncompatibleResponse, "an error answer of more than "+snapshotSize(holdModelBody), nil)
 		}
 		return c.passModel(t, u, a, body)
@@ -314,9 +315,22 @@ func holdAnswer(u *wire.Upcall, limit int) (body []byte, whole bool, err error) 
 func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
 	read := c.dialect.ReadAnswer(c.op, body)
 	c.j.Usage = read.Usage
+	if read.Kind == "" && c.llmReq.Stream {
+		read.Kind, read.Problem = fault.IncompatibleResponse, "the call asked for a stream of events, and the answer is one JSON body"
+	}
+	if read.Kind != "" && c.op == llm.Responses && read.Error.Passable() {
+		// A response object that tells of its own failure is a whole answer of its dialect.
+		a.Kind = read.Kind
+		c.finding = diagnose.Judge(c.input(diagnose.Input{
+			Kind: read.Kind, Attempts: c.j.Attempts, Evidence: read.Error.Evidence(), Passed: true,
+			Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u)},
+		}))
+		c.j.Finding = c.finding
+		return c.hand(t, u, a, body)
+	}
 	if read.Kind != "" {
 		evidence := append(read.Error.Evidence(), "content type: "+string(u.Response.Header.Get(wire.ContentType)))
-		u.Release()
+		c.releaseAnswer()
 		return c.modelFailed(a, read.Kind, read.Problem, evidence)
 	}
 	return c.hand(t, u, a, body)
@@ -327,12 +341,12 @@ func (c *call) hand(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body 
 	c.answerHead(u)
 	c.j.Status, c.j.BytesOut = u.Response.Status, int64(len(body))
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, int64(len(body)), -1) != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	c.ended(t, a)
 	if c.ex.Write(body) != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	return c.complete(t, u, a)
@@ -348,7 +362,7 @@ func (c *call) passModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, 
 	}
 	c.j.Status = u.Response.Status
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, length, u.Response.Declared) != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	if held != nil {
@@ -371,13 +385,13 @@ func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 	c.retryIn = pe.RetryAfter
 	in := diagnose.Input{
 		Kind: a.Kind, Attempts: c.j.Attempts, Evidence: pe.Evidence(), RetryAfter: pe.RetryAfter,
-		Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u), Body: body[:min(len(body), 1024)]},
+		Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u)},
 	}
 	if !pe.Passable() {
 		if c.key != nil && c.key.Hint != "" {
 			in.Evidence = append(in.Evidence, "the key that was used: "+c.key.Hint)
 		}
-		u.Release()
+		c.releaseAnswer()
 		c.failWith(in)
 		return c.explained()
 	}
@@ -391,10 +405,9 @@ func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 	}
 	c.j.Status, c.j.BytesOut = u.Response.Status, int64(len(body))
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, int64(len(body)), -1) != nil || c.ex.Write(body) != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
-	c.logFailure()
 	return c.complete(t, u, a)
 }
 

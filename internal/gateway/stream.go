@@ -14,13 +14,12 @@ import (
 // ends as the provider's answer ended: a break is told by the dialect's error event, and no
 // terminal event leaves that did not come in.
 func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
-	strip := c.llmReq.Stream && !c.llmReq.UsageAsked
-	s := c.dialect.NewStream(c.op, strip)
+	s := c.dialect.NewStream(c.op, c.askedUsage)
 	c.j.Stream = true
 	c.answerHead(u)
 	c.j.Status = u.Response.Status
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, wire.LengthChunked, -1) != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	for {
@@ -34,7 +33,7 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		c.pieces = s.Feed(p, c.pieces[:0])
 		if !c.sendPieces() || len(c.pieces) > 0 && !u.Buffered() && c.ex.Flush() != nil {
 			c.takeUsage(s)
-			u.Release()
+			c.releaseAnswer()
 			return c.callerLeft()
 		}
 		if s.Stopped() {
@@ -69,13 +68,13 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	c.takeUsage(s)
 	if end.Complete {
 		if !c.sendPieces() {
-			u.Release()
+			c.releaseAnswer()
 			return c.callerLeft()
 		}
 		return c.complete(t, u, a)
 	}
 	if a.End == journey.EndCaller {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	if a.Kind = end.Kind; a.Kind == "" {
@@ -86,7 +85,7 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 		a.Kind = frame.Kind
 	}
 	evidence := streamEvidence(s)
-	u.Release()
+	c.releaseAnswer()
 	// Tokens that came are the caller's, also when nothing has left us yet.
 	if !s.State().Content && c.ex.Withdraw() {
 		c.j.Status, c.j.BytesOut, c.j.FirstByte = 0, 0, 0

@@ -22,9 +22,11 @@ func (c *call) travel() bool {
 		if !ok {
 			return false
 		}
+		c.holding = target.Target
 		answer, a := c.attempt(target)
+		c.reply = answer
 		if answer == nil {
-			target.Release()
+			c.releaseTarget()
 			if c.inspect(target, a) {
 				continue
 			}
@@ -34,11 +36,27 @@ func (c *call) travel() bool {
 			continue
 		}
 		ok = c.deliver(target, answer, a)
-		target.Release()
+		c.releaseTarget()
 		if !ok && !c.ex.Started() && c.inspect(target, a) {
 			continue
 		}
 		return ok
+	}
+}
+
+// releaseAnswer and releaseTarget give back what the attempt holds: its connection and its slot.
+// Further calls do nothing, so that leave can see to it after a bug.
+func (c *call) releaseAnswer() {
+	if u := c.reply; u != nil {
+		c.reply = nil
+		u.Release()
+	}
+}
+
+func (c *call) releaseTarget() {
+	if t := c.holding; t != nil {
+		c.holding = nil
+		t.Release()
 	}
 }
 
@@ -201,8 +219,8 @@ func (c *call) repeatAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		return false
 	}
 	drain(u)
-	u.Release()
-	t.Release()
+	c.releaseAnswer()
+	c.releaseTarget()
 	return true
 }
 
@@ -229,6 +247,9 @@ func drain(u *wire.Upcall) {
 // judge makes the finding of a call whose last attempt failed.
 func (c *call) judge(a *journey.Attempt) {
 	in := diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Evidence: c.modelEvidence}
+	if c.j.Cut {
+		in.Status = c.j.Status // what had gone out before the break
+	}
 	if c.modelProblem != "" {
 		in.Evidence = append([]string{c.modelProblem}, in.Evidence...)
 	}

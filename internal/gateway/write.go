@@ -38,7 +38,7 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	c.ex.WriteLimit(c.upstream.Timeouts.Idle)
 	c.j.Status = res.Status
 	if c.ex.Start(res.Status, view(res.Reason), &c.answer, length, res.Declared) != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	return c.relay(t, u, a, first)
@@ -55,7 +55,7 @@ func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piec
 				return c.complete(t, u, a)
 			}
 			if err != nil {
-				u.Release()
+				c.releaseAnswer()
 				return c.broken(t, a)
 			}
 			piece = p
@@ -78,7 +78,7 @@ func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piec
 			err = c.ex.Flush()
 		}
 		if err != nil {
-			u.Release()
+			c.releaseAnswer()
 			return c.callerLeft()
 		}
 		piece = nil
@@ -112,9 +112,11 @@ func (c *call) complete(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) b
 	if len(trailer.Fields) == 0 {
 		trailer = nil
 	}
-	err := c.ex.End(trailer)
-	u.Release()
-	c.finish = err == nil
+	c.finish = c.ex.End(trailer) == nil
+	c.releaseAnswer()
+	if c.finding != nil {
+		c.logFailure()
+	}
 	return true
 }
 
@@ -263,12 +265,12 @@ func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) boo
 	upgrade := append([]byte(nil), u.Response.Header.Get(wire.Upgrade)...)
 	c.j.Status = 101
 	if c.ex.Switch(upgrade, &c.answer) != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	caller, err := c.ex.Hijack()
 	if err != nil {
-		u.Release()
+		c.releaseAnswer()
 		return c.callerLeft()
 	}
 	c.ex.Unwatch()

@@ -12,6 +12,7 @@ import (
 
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
+	"causeway/internal/llm/openai"
 	"causeway/internal/meter"
 	"causeway/internal/policy"
 	"causeway/internal/route"
@@ -245,7 +246,7 @@ func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
 		}
 		series := b.set.Model(meter.Other, name)
 		g.Providers[name] = &Provider{
-			Name: name, Kind: p.Kind, Dialect: b.deps.Speaks, Upstream: up, Models: p.Models, Sandbox: p.Kind == "sandbox",
+			Name: name, Kind: p.Kind, Dialect: b.deps.Speaks, Upstream: up, Models: p.Models, Sandbox: p.Kind == "sandbox", MustAskUsage: openai.MustAskUsage(p.Kind),
 			meters: map[string]*meter.Series{name: series}, other: b.set.Model(meter.Other, ""),
 		}
 	}

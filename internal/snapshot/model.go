@@ -60,10 +60,12 @@ type Provider struct {
 	Upstream *Upstream
 	Models   []string
 	Sandbox  bool
-	direct   sync.Map // model name -> *Model, for PROVIDER/MODEL
-	count    atomic.Int64
-	meters   map[string]*meter.Series
-	other    *meter.Series
+	// MustAskUsage: its streams tell their usage only when they are asked to.
+	MustAskUsage bool
+	direct       sync.Map // model name -> *Model, for PROVIDER/MODEL
+	count        atomic.Int64
+	meters       map[string]*meter.Series
+	other        *meter.Series
 }
 
 // mostDirect is how many PROVIDER/MODEL names a provider remembers; callers choose them, so they

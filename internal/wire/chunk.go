@@ -11,7 +11,7 @@ import (
 const (
 	maxChunkLine  = 4096
 	maxChunkExtra = 16 << 10
-	maxTrailer    = 16 << 10
+	maxTrailer    = 4 << 10
 )
 
 // What can be wrong with chunked framing.

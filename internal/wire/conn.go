@@ -39,7 +39,6 @@ type conn struct {
 	refusal Refusal
 	headErr HeadError
 	began   time.Time
-	beganAt int64
 
 	body     bodyState
 	answer   answerState

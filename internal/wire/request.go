@@ -196,7 +196,7 @@ func validAuthority(a []byte) bool {
 		if ip, err := netip.ParseAddr(string(a[1:end])); err != nil || !ip.Is6() || ip.Zone() != "" {
 			return false
 		}
-		host, port = a[:end+1], a[end+1:]
+		port = a[end+1:]
 		if len(port) > 0 && port[0] != ':' {
 			return false
 		}

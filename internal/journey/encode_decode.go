@@ -1,0 +1,266 @@
+package journey
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"causeway/internal/fault"
+)
+
+// ErrRecord is the error of a record that cannot be read: cut short, damaged, or of a version
+// that this program does not know.
+var ErrRecord = errors.New("not a readable call record")
+
+// DecodeRecord reads what AppendRecord wrote. It copies what it needs of b. Every error is an
+// ErrRecord. It never panics, and the memory it takes is bounded by a small multiple of len(b).
+func DecodeRecord(b []byte) (Journey, error) {
+	r := reader{b: b, text: string(b)}
+	var j Journey
+	mask, err := r.head(&j.ID)
+	if err != nil {
+		return Journey{}, err
+	}
+	r.call(&j, mask)
+	if r.bad {
+		return Journey{}, fmt.Errorf("%w: cut short or damaged", ErrRecord)
+	}
+	return j, nil
+}
+
+// head reads version, mask and id.
+func (r *reader) head(id *ID) (mask uint64, err error) {
+	if version := r.byte(); version != recordVersion {
+		return 0, fmt.Errorf("%w: version %d, this program reads version %d", ErrRecord, version, recordVersion)
+	}
+	mask = r.mask(maskBytes)
+	if mask&hasTextID != 0 {
+		text, _ := r.take(uint64(len(id)))
+		copy(id[:], text)
+	} else if packed, _ := r.take(16); packed != nil {
+		*id = unpackID(packed)
+	}
+	if r.bad {
+		return 0, fmt.Errorf("%w: cut short", ErrRecord)
+	}
+	return mask, nil
+}
+
+// start reads the time a call began at.
+func (r *reader) start(id ID) time.Time {
+	ms, ns := r.int()+idMillis(id), r.uint()
+	if ns >= uint64(time.Millisecond) {
+		r.fail()
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).Add(time.Duration(ns)).UTC()
+}
+
+func (r *reader) call(j *Journey, mask uint64) {
+	has := func(bit uint64) bool { return mask&bit != 0 }
+	text := func(bit uint64) string {
+		if has(bit) {
+			return r.string()
+		}
+		return ""
+	}
+	number := func(bit uint64) int64 {
+		if has(bit) {
+			return r.int()
+		}
+		return 0
+	}
+	if has(hasStart) {
+		j.Start = r.start(j.ID)
+	}
+	if has(hasMethod) {
+		j.Method = r.word(methodWords[:])
+	}
+	j.Path = text(hasPath)
+	j.Service = text(hasService)
+	j.Route = text(hasRoute)
+	j.Application = text(hasApplication)
+	j.Provider = text(hasProvider)
+	j.Model = text(hasModel)
+	j.TargetModel = text(hasTargetModel)
+	kind := text(hasKind)
+	j.Status = int(number(hasStatus))
+	j.Total = time.Duration(number(hasTotal))
+
+	j.Remote = text(hasRemote)
+	j.Host = text(hasHost)
+	if has(hasProtocol) {
+		j.Protocol = r.word(protocolWords[:])
+	}
+	j.Stream, j.TLS, j.Cut = has(hasStream), has(hasTLS), has(hasCut)
+	j.BytesIn = number(hasBytesIn)
+	j.BytesOut = number(hasBytesOut)
+	if has(hasTrace) {
+		trace, _ := r.take(uint64(len(j.Trace)))
+		copy(j.Trace[:], trace)
+	}
+	if has(hasGeneration) {
+		j.Generation = r.uint()
+	}
+	j.Routed = time.Duration(number(hasRouted))
+	j.Admitted = time.Duration(number(hasAdmitted))
+	j.FirstByte = time.Duration(number(hasFirstByte))
+	if has(hasAttempts) {
+		j.Attempts = make([]Attempt, r.attemptCount())
+		for i := range j.Attempts {
+			r.attempt(&j.Attempts[i])
+		}
+	}
+	j.Usage = noUsage
+	if has(hasUsage) {
+		r.usage(&j.Usage)
+	}
+	if has(hasFinding) {
+		j.Finding = &fault.Finding{Kind: fault.Kind(kind)}
+		r.finding(j.Finding)
+	}
+	if has(hasNotes) {
+		r.notes(j)
+	}
+	if has(hasPolicies) {
+		j.Policies = r.strings()
+	}
+	if has(hasRequestBody) {
+		j.RequestBody = r.bytes()
+	}
+	if has(hasResponseBody) {
+		j.ResponseBody = r.bytes()
+	}
+	j.Dialect = text(hasDialect)
+}
+
+// attemptCount reads how many attempts follow. An Attempt is large beside the few bytes it may be
+// encoded in, so the count must fit the bytes that are left.
+func (r *reader) attemptCount() int {
+	n := r.count()
+	if n*(1+maskBytes) > len(r.b) {
+		r.fail()
+		return 0
+	}
+	return n
+}
+
+func (r *reader) usage(u *Usage) {
+	in := r.nested()
+	for _, n := range [...]*int64{&u.Input, &u.Output, &u.Cached, &u.CacheWrite, &u.Reasoning} {
+		*n = in.int()
+	}
+	u.Source = in.string()
+	r.close(&in)
+}
+
+func (r *reader) notes(j *Journey) {
+	j.Notes = make([]Note, r.count())
+	for i := range j.Notes {
+		in := r.nested()
+		j.Notes[i] = Note{At: in.duration(), Room: in.string(), Text: in.string()}
+		r.close(&in)
+	}
+}
+
+func (r *reader) attempt(a *Attempt) {
+	in := r.nested()
+	mask := in.mask(maskBytes)
+	has := func(bit uint64) bool { return mask&bit != 0 }
+	text := func(bit uint64) string {
+		if has(bit) {
+			return in.string()
+		}
+		return ""
+	}
+	number := func(bit uint64) int64 {
+		if has(bit) {
+			return in.int()
+		}
+		return 0
+	}
+	time := func(bit uint64) time.Duration { return time.Duration(number(bit)) }
+
+	a.Target = text(attTarget)
+	if has(attSameAddress) {
+		a.Address = targetHost(a.Target)
+	}
+	if has(attAddress) {
+		a.Address = in.string()
+	}
+	a.Start = time(attStart)
+	a.Reused = has(attReused)
+	a.ConnUses = int(number(attConnUses))
+	a.ConnIdle = time(attConnIdle)
+	a.ConnAge = time(attConnAge)
+	if has(attGood) {
+		a.Phase, a.End = PhaseDone, EndComplete
+	}
+	if has(attPhaseEnd) {
+		a.Phase, a.End = knownPhase(in.byte()), knownEnd(in.byte())
+	}
+	a.Errno = syscall.Errno(number(attErrno))
+	a.Limit = text(attLimit)
+	a.LimitValue = time(attLimitValue)
+	a.DNSTime = time(attDNSTime)
+	a.ConnectTime = time(attConnectTime)
+	a.TLSTime = time(attTLSTime)
+	a.SendTime = time(attSendTime)
+	a.FirstByte = time(attFirstByte)
+	a.Total = time(attTotal)
+	a.BytesOut = number(attBytesOut)
+	a.BodyOut = number(attBodyOut)
+	if has(attSameOutLen) {
+		a.BodyOutLen = a.BodyOut
+	}
+	if has(attBodyOutLen) {
+		a.BodyOutLen = in.int()
+	}
+	a.BytesIn = number(attBytesIn)
+	a.BodyIn = number(attBodyIn)
+	if has(attSameInLen) {
+		a.BodyInLen = a.BodyIn
+	}
+	if has(attBodyInLen) {
+		a.BodyInLen = in.int()
+	}
+	a.Silence = time(attSilence)
+	a.SendComplete = has(attSendComplete)
+	a.Status = int(number(attStatus))
+	a.Fault = ParseFault(text(attFault))
+	a.Offset = number(attOffset)
+	if has(attFirst) {
+		a.First = in.bytes()
+	}
+	if has(attLine) {
+		a.Line = in.bytes()
+	}
+	if has(attTries) {
+		in.tries(a)
+	}
+	if has(attDNS) {
+		in.dns(a)
+	}
+	if has(attTLS) {
+		in.tls(a)
+	}
+	a.Kind = fault.Kind(text(attKind))
+	a.Again = text(attAgain)
+	r.close(&in)
+}
+
+// knownPhase keeps a phase of a later version from reaching Phase.String, which has no name for it.
+func knownPhase(b byte) Phase {
+	if int(b) < len(phaseNames) {
+		return Phase(b)
+	}
+	return PhaseNone
+}
+
+func knownEnd(b byte) End {
+	if int(b) < len(endNames) {
+		return End(b)
+	}
+	return EndOpen
+}

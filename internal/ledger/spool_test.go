@@ -1,0 +1,606 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/internal/fault"
+	"causeway/internal/journey"
+)
+
+func failedCall(start time.Time) *journey.Journey {
+	j := goodCall(start)
+	j.Status = 502
+	j.Finding = &fault.Finding{Kind: fault.ConnectionRefused, Cause: fault.Software, Evidence: []string{strings.Repeat("seen ", 200)}}
+	return j
+}
+
+func TestACallIsFoundAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := withStore(t, dir, quiet)
+	want := failedCall(time.Now())
+	want.RequestBody = []byte("body")
+	keepCall(t, l, want)
+	for name, f := range map[string]finder{"the ledger": l, "a reader beside it": openReader(t, dir)} {
+		got, err := f.Get(t.Context(), want.ID)
+		if err != nil || got.Finding == nil || got.Finding.Kind != fault.ConnectionRefused || string(got.RequestBody) != "body" {
+			t.Errorf("%s found %+v, %v", name, got, err)
+		}
+		if _, err := f.Get(t.Context(), journey.NewID(time.Now())); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: an unknown call gave %v, want ErrNotFound", name, err)
+		}
+	}
+}
+
+func TestManyAtOnceAllFoundOnce(t *testing.T) {
+	l, db := withStore(t, t.TempDir(), func(o *Options) { o.SegmentSize, o.DrainEvery = 2*MaxRecord, time.Millisecond })
+	const workers, each = 16, 300
+	ctx, cancel := context.WithCancel(t.Context())
+	var searching, working sync.WaitGroup
+	searching.Go(func() { // somebody looks all the while
+		for ctx.Err() == nil {
+			if _, err := l.Search(t.Context(), Query{FailedOnly: true, Limit: 10}); err != nil {
+				t.Error(err)
+			}
+			l.Stats()
+		}
+	})
+	for range workers {
+		working.Go(func() {
+			for i := range each {
+				j := goodCall(time.Now())
+				if i%10 == 0 {
+					j = failedCall(time.Now())
+				}
+				keepCall(t, l, j)
+				if i%100 == 0 {
+					if _, err := l.Get(t.Context(), j.ID); err != nil {
+						t.Errorf("a call just kept: %v", err)
+					}
+				}
+			}
+		})
+	}
+	working.Wait()
+	cancel()
+	searching.Wait()
+	flushed(t, l)
+	if n := len(all(t, l, Query{Limit: 500})); n != workers*each {
+		t.Errorf("%d calls found, want %d", n, workers*each)
+	}
+	if n := len(all(t, l, Query{Limit: 500, FailedOnly: true})); n != workers*each/10 {
+		t.Errorf("%d failed calls found, want %d", n, workers*each/10)
+	}
+	if n := storedCalls(t, db); n != workers*each {
+		t.Errorf("%d calls stored, want %d", n, workers*each)
+	}
+	if s := l.Stats(); s.Committed != workers*each || s.Open != 0 || s.Drained != workers*each || s.BacklogBytes != 0 || s.Dropped+s.Damaged+s.Unmarked != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestAfterACrash(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := withStore(t, dir, quiet)
+	stored, pending := goodCall(time.Now()), failedCall(time.Now())
+	keepCall(t, l, stored)
+	flushed(t, l)
+	keepCall(t, l, pending)
+
+	open := goodCall(time.Now())
+	slot, err := l.Open(open.ID, open.Start.UnixNano(), "DELETE", "/orders/"+strings.Repeat("x", 300))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slot.Discard()
+	slot.SetService("orders")
+	// Two calls that were killed within Commit: one just before its record was marked, one after.
+	within := func(marked bool) *journey.Journey {
+		j := goodCall(time.Now())
+		s, err := l.Open(j.ID, j.Start.UnixNano(), j.Method, j.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Discard)
+		seg := l.spool.shards[s.shard].active.Load()
+		for seg == nil { // nothing was kept in this shard yet
+			if err := l.spool.roll(int(s.shard), nil, false); err != nil {
+				t.Fatal(err)
+			}
+			seg = l.spool.shards[s.shard].active.Load()
+		}
+		record := j.AppendRecord(nil)
+		at, ok := seg.reserve(recordSize(len(record)))
+		if !ok {
+			t.Fatal("no room")
+		}
+		seg.write(at, record)
+		s.mem().committing(seg.seq, at)
+		if marked {
+			seg.mark(at, recordMark)
+		}
+		return j
+	}
+	marked, unmarked := within(true), within(false)
+
+	again := crash(t, dir)
+	for range 2 { // a second start finds nothing new
+		l2, db2 := withStore(t, again, quiet)
+		for _, c := range []struct {
+			name   string
+			call   *journey.Journey
+			killed bool
+		}{{"in the store", stored, false}, {"in the spool", pending, false}, {"open", open, true}, {"marked", marked, false}, {"not marked", unmarked, true}} {
+			got, err := l2.Get(t.Context(), c.call.ID)
+			if err != nil {
+				t.Fatalf("the call that was %s: %v", c.name, err)
+			}
+			if killed := got.Finding != nil && got.Finding.Kind == fault.GatewayKilled; killed != c.killed {
+				t.Errorf("the call that was %s: %+v", c.name, got)
+			}
+		}
+		got, err := l2.Get(t.Context(), open.ID)
+		if err != nil || got.Method != "DELETE" || got.Service != "orders" || got.Path != "/orders/"+strings.Repeat("x", 120) || !got.Start.Equal(open.Start) || got.Status != 0 {
+			t.Errorf("the call found open: %+v, %v", got, err)
+		}
+		if f := got.Finding; f.Cause != fault.Gateway || f.Retry != fault.MayRepeat || f.Detail == "" || f.SafeDetail == "" || len(f.Evidence) == 0 {
+			t.Errorf("its finding: %+v", f)
+		}
+		flushed(t, l2)
+		if n := storedCalls(t, db2); n != 5 {
+			t.Errorf("%d calls stored, want 5", n)
+		}
+		if err := l2.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := db2.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestACallTakenOverIsNotTakenAgain(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := withStore(t, dir, quiet)
+	for range 50 {
+		keepCall(t, l, goodCall(time.Now()))
+	}
+	flushed(t, l)
+	for range 20 {
+		keepCall(t, l, goodCall(time.Now()))
+	}
+	l2, db2 := withStore(t, crash(t, dir), quiet)
+	flushed(t, l2)
+	if n, s := storedCalls(t, db2), l2.Stats(); n != 70 || s.Drained != 20 {
+		t.Errorf("%d calls stored, %d taken over, want 70 and 20", n, s.Drained)
+	}
+	marks, err := db2.SpoolMarks(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	flushed(t, l2) // segments that are gone are forgotten
+	if left, err := db2.SpoolMarks(t.Context()); err != nil || len(left) != 0 || len(marks) == 0 {
+		t.Errorf("marks %v, then %v, %v", marks, left, err)
+	}
+}
+
+func TestCloseLeavesATidyFolder(t *testing.T) {
+	dir := t.TempDir()
+	l, db := withStore(t, dir, quiet)
+	keepCall(t, l, goodCall(time.Now()))
+	open, err := l.Open(journey.NewID(time.Now()), 1, "GET", "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open.Discard()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, spoolDir)); err != nil || len(left) != 0 {
+		t.Errorf("left in the spool: %v, %v", left, err)
+	}
+	if n := storedCalls(t, db); n != 1 {
+		t.Errorf("%d calls stored, want 1", n)
+	}
+	if _, err := l.Open(journey.NewID(time.Now()), 1, "GET", "/"); !errors.Is(err, ErrClosed) {
+		t.Errorf("Open after Close gave %v", err)
+	}
+	if err := l.Flush(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("Flush after Close gave %v", err)
+	}
+	if _, err := l.Search(t.Context(), Query{}); err != nil {
+		t.Errorf("Search after Close gave %v", err)
+	}
+}
+
+func TestACallOpenAtCloseCanStillCommitAndIsFoundByTheNextProcess(t *testing.T) {
+	dir := t.TempDir()
+	l, db := withStore(t, dir, quiet)
+	first, second := goodCall(time.Now()), goodCall(time.Now())
+	var slots []Slot
+	for _, j := range []*journey.Journey{first, second} {
+		keepCall(t, l, goodCall(time.Now())) // so that there is a segment
+		slot, err := l.Open(j.ID, j.Start.UnixNano(), j.Method, j.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slots = append(slots, slot)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err := slots[0].Commit(first.AppendRecord(nil)) // a segment may have room, or not
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l2, _ := withStore(t, dir, quiet)
+	got, getErr := l2.Get(t.Context(), first.ID)
+	if getErr != nil || (got.Finding == nil) != (err == nil) {
+		t.Errorf("the call that committed after Close (%v): %+v, %v", err, got, getErr)
+	}
+	if got, err := l2.Get(t.Context(), second.ID); err != nil || got.Finding == nil || got.Finding.Kind != fault.GatewayKilled {
+		t.Errorf("the call that was open: %+v, %v", got, err)
+	}
+}
+
+func TestMoreCallsOpenThanATableHas(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := withStore(t, dir, quiet)
+	const n = tableSlots + 100
+	slots := make([]Slot, n)
+	seen := map[uint32]bool{}
+	for i := range slots {
+		var err error
+		if slots[i], err = l.Open(journey.NewID(time.Now()), 1, "GET", "/"); err != nil {
+			t.Fatal(err)
+		}
+		if slots[i].index == 0 || seen[slots[i].index] {
+			t.Fatalf("call %d has slot %d", i, slots[i].index)
+		}
+		seen[slots[i].index] = true
+	}
+	if s := l.Stats(); s.Open != n || s.Unmarked != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	l2, _ := withStore(t, crash(t, dir), quiet)
+	if s := l2.Stats(); s.Killed != n {
+		t.Errorf("%d calls found open after a crash, want %d", s.Killed, n)
+	}
+	for _, slot := range slots {
+		slot.Discard()
+	}
+	if s := l.Stats(); s.Open != 0 || s.Committed != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestLargeRecords(t *testing.T) {
+	l, _ := withStore(t, t.TempDir(), quiet)
+	call := func(body, notes int) *journey.Journey {
+		j := failedCall(time.Now())
+		j.ResponseBody = bytes.Repeat([]byte("x"), body)
+		for range notes {
+			j.Note(1, "room", strings.Repeat("n", 1000))
+		}
+		return j
+	}
+	for _, c := range []struct {
+		name  string
+		call  *journey.Journey
+		body  int
+		notes int
+	}{
+		{"with its body", call(200_000, 0), 200_000, 0},
+		{"without a body that is too large", call(300_000, 3), 0, 3},
+		{"without notes that are too many", call(300_000, 400), 0, 0},
+	} {
+		keepCall(t, l, c.call)
+		got, err := l.Get(t.Context(), c.call.ID)
+		if err != nil || len(got.ResponseBody) != c.body || len(got.Notes) != c.notes || got.Finding == nil {
+			t.Errorf("%s: %d bytes of body, %d notes, %v", c.name, len(got.ResponseBody), len(got.Notes), err)
+		}
+	}
+	monster := failedCall(time.Now())
+	huge := strings.Repeat("p", MaxRecord)
+	monster.Path, monster.Finding.Detail, monster.Finding.Evidence = huge, huge, []string{huge}
+	monster.Attempts = []journey.Attempt{{Target: huge}, {Line: []byte(huge)}, {Again: huge, Status: 503}}
+	keepCall(t, l, monster)
+	if got, err := l.Get(t.Context(), monster.ID); err != nil || len(got.Path) != 1024 || got.Finding.Kind != fault.ConnectionRefused || got.Attempts[1].Status != 503 {
+		t.Errorf("a call of only large texts: %v", err)
+	}
+	slot, err := l.Open(journey.NewID(time.Now()), 1, "GET", "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := slot.Commit(make([]byte, MaxRecord+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a record above MaxRecord gave %v", err)
+	}
+	if s := l.Stats(); s.Dropped != 1 || s.Open != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	flushed(t, l)
+	if got, err := l.Get(t.Context(), monster.ID); err != nil || got.Status != 502 {
+		t.Errorf("from the store: %v", err)
+	}
+}
+
+// stubborn is a store that refuses batches while it is told to.
+type stubborn struct {
+	ChunkStore
+	refuse atomic.Bool
+	asked  atomic.Int64
+}
+
+var errStubborn = errors.New("no space left on the test's disk")
+
+func (s *stubborn) AppendChunks(ctx context.Context, b journey.Batch) error {
+	s.asked.Add(1)
+	if s.refuse.Load() {
+		return errStubborn
+	}
+	return s.ChunkStore.AppendChunks(ctx, b)
+}
+
+// fullSpool is a ledger on a store that refuses, with room for few calls.
+func fullSpool(t *testing.T, when WhenFull) (*Ledger, *stubborn) {
+	dir := t.TempDir()
+	s := &stubborn{ChunkStore: openStore(t, dir)}
+	s.refuse.Store(true)
+	return newLedger(t, dir, func(o *Options) {
+		o.Store, o.SegmentSize, o.SpoolSize, o.DrainEvery, o.WhenFull = s, 2*MaxRecord, 6*2*MaxRecord, 20*time.Millisecond, when
+	}), s
+}
+
+func TestFullUnderDropLosesGoodCallsFirst(t *testing.T) {
+	l, s := fullSpool(t, Drop)
+	good, failed := 0, 0
+	for l.Stats().Dropped < 100 {
+		slot, err := l.Open(journey.NewID(time.Now()), 1, "GET", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err := slot.Commit(goodCall(time.Now()).AppendRecord(nil)); {
+		case err == nil:
+			good++
+		case !errors.Is(err, ErrDropped):
+			t.Fatal(err)
+		}
+	}
+	if !l.Stats().Full {
+		t.Error("the stats do not say that it is full")
+	}
+	for range 200 { // each about 1.3 KB: they fit into the reserve
+		keepCall(t, l, failedCall(time.Now()))
+		failed++
+	}
+	if st := l.Stats(); st.DroppedFailed != 0 || st.Failure == nil || !errors.Is(st.Failure.Err, errStubborn) {
+		t.Errorf("stats %+v", st)
+	}
+	s.refuse.Store(false)
+	flushed(t, l)
+	if n := len(all(t, l, Query{Limit: 500, FailedOnly: true})); n != failed {
+		t.Errorf("%d failed calls are kept of %d", n, failed)
+	}
+	if n := len(all(t, l, Query{Limit: 500})); n != good+failed {
+		t.Errorf("%d calls are kept of %d", n, good+failed)
+	}
+	keepCall(t, l, goodCall(time.Now())) // there is room again
+	if st := l.Stats(); st.Full || st.Failure != nil {
+		t.Errorf("stats after it has emptied: %+v", st)
+	}
+}
+
+func TestFullUnderRefuseTurnsCallsAwayAndKeepsThoseInFlight(t *testing.T) {
+	l, s := fullSpool(t, Refuse)
+	var inFlight []Slot
+	kept := 0
+	for {
+		slot, err := l.Open(journey.NewID(time.Now()), 1, "GET", "/")
+		if errors.Is(err, ErrFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept%10 == 0 && len(inFlight) < 500 {
+			inFlight = append(inFlight, slot)
+			kept++
+			continue
+		}
+		if err := slot.Commit(goodCall(time.Now()).AppendRecord(nil)); err != nil {
+			t.Fatal(err)
+		}
+		kept++
+	}
+	for _, slot := range inFlight {
+		if err := slot.Commit(goodCall(time.Now()).AppendRecord(nil)); err != nil {
+			t.Fatalf("a call that had been let in: %v", err)
+		}
+	}
+	if st := l.Stats(); st.Refused != 1 || st.Dropped != 0 || st.Committed != int64(kept) || st.Open != 0 {
+		t.Errorf("stats %+v", st)
+	}
+	s.refuse.Store(false)
+	flushed(t, l)
+	keepCall(t, l, goodCall(time.Now()))
+	if n := len(all(t, l, Query{Limit: 500})); n != kept+1 {
+		t.Errorf("%d calls are kept of %d", n, kept+1)
+	}
+}
+
+func TestAStoreThatFailsLosesNothingAndIsAskedLessOften(t *testing.T) {
+	dir := t.TempDir()
+	s := &stubborn{ChunkStore: openStore(t, dir)}
+	s.refuse.Store(true)
+	l := newLedger(t, dir, func(o *Options) { o.Store, o.SegmentSize, o.DrainEvery = s, 2*MaxRecord, 10*time.Millisecond })
+	const n = 6000 // more than a segment: filling one wakes the drainer, which must not hurry it
+	for range n {
+		keepCall(t, l, goodCall(time.Now()))
+	}
+	if err := l.Flush(t.Context()); !errors.Is(err, errStubborn) {
+		t.Errorf("Flush gave %v, want the store's error", err)
+	}
+	if asked := s.asked.Load(); asked > 20 {
+		t.Errorf("the store was asked %d times", asked)
+	}
+	if got := len(all(t, l, Query{Limit: 500})); got != n {
+		t.Errorf("%d calls are found while the store fails, want %d", got, n)
+	}
+	s.refuse.Store(false)
+	flushed(t, l)
+	if st := l.Stats(); st.Drained != n || st.Failure != nil || st.BacklogBytes != 0 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestTheSpoolGrowsAndShrinksWithTheBacklog(t *testing.T) {
+	dir := t.TempDir()
+	s := &stubborn{ChunkStore: openStore(t, dir)}
+	s.refuse.Store(true)
+	l := newLedger(t, dir, func(o *Options) { o.Store, o.SegmentSize, o.DrainEvery = s, 2*MaxRecord, time.Hour })
+	before := l.Stats().Segments
+	record := failedCall(time.Now())
+	record.ResponseBody = make([]byte, 200<<10)
+	for range 60 {
+		record.ID = journey.NewID(time.Now())
+		keepCall(t, l, record)
+	}
+	if n := l.Stats().Segments; n < 30 {
+		t.Errorf("%d segments with a backlog of 12 MB, %d before", n, before)
+	}
+	s.refuse.Store(false)
+	flushed(t, l)
+	if n := l.Stats().Segments; n > 2*(keepFree+keepReserve)+maxShards {
+		t.Errorf("%d segments without a backlog", n)
+	}
+	if files, err := filepath.Glob(filepath.Join(dir, spoolDir, "segment-*")); err != nil || len(files) != l.Stats().Segments {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+}
+
+func TestADiskThatFillsUpIsAFullSpoolAndNotACrash(t *testing.T) {
+	dir := t.TempDir()
+	s := &stubborn{ChunkStore: openStore(t, dir)}
+	s.refuse.Store(true)
+	l := newLedger(t, dir, func(o *Options) { o.Store, o.SegmentSize, o.DrainEvery = s, 2*MaxRecord, 10*time.Millisecond })
+	// With its folder gone the spool can make no file, as on a full disk.
+	away := filepath.Join(dir, "away")
+	if err := os.Rename(filepath.Join(dir, spoolDir), away); err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for {
+		slot, err := l.Open(journey.NewID(time.Now()), 1, "GET", "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := slot.Commit(goodCall(time.Now()).AppendRecord(nil)); errors.Is(err, ErrDropped) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		kept++
+	}
+	if err := os.Rename(away, filepath.Join(dir, spoolDir)); err != nil {
+		t.Fatal(err)
+	}
+	for l.Stats().Full { // the drainer looks again by itself
+		time.Sleep(time.Millisecond)
+	}
+	keepCall(t, l, goodCall(time.Now()))
+	s.refuse.Store(false)
+	flushed(t, l)
+	if n := len(all(t, l, Query{Limit: 500})); n != kept+1 {
+		t.Errorf("%d calls are kept of %d", n, kept+1)
+	}
+}
+
+func TestNoSpaceIsFoundWhenAFileIsMade(t *testing.T) {
+	gone := func(dir string, size int64, want error) {
+		path := filepath.Join(dir, "segment")
+		mem, err := createMapped(path, size)
+		if err == nil {
+			_ = unmap(mem)
+			t.Fatalf("a file of %d bytes was made", size)
+		}
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v, want %v naming the file", err, want)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the file is still there: %v", err)
+		}
+	}
+	gone(t.TempDir(), 1<<62, unix.EFBIG)
+
+	small := t.TempDir()
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skipf("a small disk needs root: %v", err)
+	}
+	defer func() { _ = unix.Unmount(small, unix.MNT_DETACH) }()
+	gone(small, 4<<20, unix.ENOSPC)
+	_, err := New(t.Context(), Options{Dir: small, Store: nowhere{}})
+	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), small) || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("New on a full disk gave %v", err)
+	}
+}
+
+func TestFilesAreNotSparse(t *testing.T) {
+	dir := t.TempDir()
+	mem, err := createMapped(filepath.Join(dir, "mapped"), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unmap(mem) }()
+	f, err := os.Create(filepath.Join(dir, "zeros"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := writeZeros(f, 1<<20); err != nil { // for file systems without fallocate
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mapped", "zeros"} {
+		var st unix.Stat_t
+		if err := unix.Stat(filepath.Join(dir, name), &st); err != nil || st.Size != 1<<20 || st.Blocks*512 < st.Size {
+			t.Errorf("%s: %d bytes in %d blocks, %v", name, st.Size, st.Blocks, err)
+		}
+	}
+}
+
+func TestOpenAndCommitAllocateNothing(t *testing.T) {
+	l := newLedger(t, t.TempDir(), func(o *Options) { o.Store = nowhere{}; quiet(o) })
+	j, buf := goodCall(time.Now()), make([]byte, 0, 1024)
+	n := testing.AllocsPerRun(1000, func() {
+		slot, err := l.Open(j.ID, 1, "GET", "/orders/1")
+		if err == nil {
+			slot.SetService("orders")
+			buf = AppendRecord(buf[:0], j)
+			err = slot.Commit(buf)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations per call", n)
+	}
+}
+
+func TestAZeroSlotDoesNothing(t *testing.T) {
+	var slot Slot
+	slot.SetService("x")
+	slot.Discard()
+	if err := slot.Commit([]byte("x")); err != nil {
+		t.Error(err)
+	}
+}

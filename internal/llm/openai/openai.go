@@ -1,0 +1,109 @@
+// Package openai is the dialect of OpenAI's API, as OpenAI and the many servers compatible with it
+// speak it: chat completions in full, and responses, completions, embeddings and moderations as
+// far as passing them on needs (model, stream, usage, end, errors).
+//
+// Sources: platform.openai.com/docs/api-reference (chat, streaming, errors), and for the vendors'
+// own ways the pages and recordings named where they are handled.
+package openai
+
+import (
+	"net/http"
+	"strings"
+
+	"causeway/internal/journey"
+	"causeway/internal/llm"
+	"causeway/internal/llm/jsonscan"
+)
+
+// Dialect implements llm.Dialect.
+type Dialect struct{}
+
+var _ llm.Dialect = Dialect{}
+
+// New returns the dialect.
+func New() Dialect { return Dialect{} }
+
+// Name is "openai".
+func (Dialect) Name() string { return "openai" }
+
+// modelsPath is the address of the list of models; one model's is below it.
+const modelsPath = "/v1/models"
+
+// Routes lists the addresses under the SDK's base URL http://HOST:PORT/v1.
+func (Dialect) Routes() []llm.Route {
+	return []llm.Route{
+		{Method: http.MethodPost, Path: "/v1/chat/completions", Op: llm.Chat},
+		{Method: http.MethodPost, Path: "/v1/completions", Op: llm.Completions},
+		{Method: http.MethodPost, Path: "/v1/responses", Op: llm.Responses},
+		{Method: http.MethodPost, Path: "/v1/embeddings", Op: llm.Embeddings},
+		{Method: http.MethodPost, Path: "/v1/moderations", Op: llm.Moderations},
+		{Method: http.MethodGet, Path: modelsPath, Op: llm.ListModels},
+		{Method: http.MethodGet, Path: modelsPath + "/*", Op: llm.GetModel},
+	}
+}
+
+// Lookup finds the operation of method and path.
+func (Dialect) Lookup(method, path string) (m llm.Match, ok bool) {
+	want := http.MethodPost
+	switch path {
+	case "/v1/chat/completions":
+		m.Op = llm.Chat
+	case "/v1/completions":
+		m.Op = llm.Completions
+	case "/v1/responses":
+		m.Op = llm.Responses
+	case "/v1/embeddings":
+		m.Op = llm.Embeddings
+	case "/v1/moderations":
+		m.Op = llm.Moderations
+	case modelsPath:
+		m.Op, want = llm.ListModels, http.MethodGet
+	default:
+		model, found := strings.CutPrefix(path, modelsPath+"/")
+		if !found || model == "" {
+			return llm.Match{}, false
+		}
+		m.Op, m.Model, want = llm.GetModel, model, http.MethodGet
+	}
+	if method != want {
+		return llm.Match{Allow: want}, false
+	}
+	return m, true
+}
+
+// Path is op's path below a base URL such as https://api.groq.com/openai/v1.
+func (Dialect) Path(op llm.Operation) string {
+	switch op {
+	case llm.Chat:
+		return "/chat/completions"
+	case llm.Completions:
+		return "/completions"
+	case llm.Responses:
+		return "/responses"
+	case llm.Embeddings:
+		return "/embeddings"
+	case llm.Moderations:
+		return "/moderations"
+	case llm.ListModels, llm.GetModel:
+		return "/models"
+	}
+	return ""
+}
+
+// LongAnswer reads the member usage of the body.
+func (Dialect) LongAnswer(llm.Operation) *llm.LongAnswer {
+	return llm.NewLongAnswer("usage", func(value []byte) journey.Usage {
+		var scan jsonscan.Scanner
+		scan.Reset(value)
+		return readUsage(&scan)
+	})
+}
+
+// NewStream follows a streamed answer. strip takes out the usage that was asked for only by us: the
+// chunk without choices that carries it, and the "usage":null of the chunks before.
+func (Dialect) NewStream(op llm.Operation, strip bool) *llm.Stream {
+	if op == llm.Responses {
+		return llm.NewStream(&responsesJudge{}, 0)
+	}
+	return llm.NewStream(&chatJudge{strip: strip}, 0)
+}

@@ -1,0 +1,74 @@
+package llm
+
+import (
+	"strconv"
+	"strings"
+
+	"causeway/internal/llm/jsonscan"
+)
+
+// Edit replaces the bytes At of a body by Text; an empty At inserts.
+type Edit struct {
+	At   jsonscan.Span
+	Text string
+}
+
+// Request is what we read of a request. Its slices alias the body it was read from.
+type Request struct {
+	Op      Operation
+	Model   []byte        // the model's name, unescaped
+	ModelAt jsonscan.Span // the place of its value in the body, quotes included
+	Stream  bool
+	// UsageAsked tells that a stream will report its usage to the caller without our doing: the
+	// caller asked for it, or the dialect always reports it.
+	UsageAsked bool
+	// AskUsage is the change that makes a stream report its usage. Its Text is empty where nothing
+	// need be changed, or where what the caller wrote leaves no place for it.
+	AskUsage Edit
+}
+
+// Rewrite appends to dst the body with the model named model and, with ask, with the request for
+// usage; every other byte stays as it was. body must be the one that r was read from. Where nothing
+// changes it appends body itself. It allocates only when dst has no room.
+func (r *Request) Rewrite(dst, body []byte, model string, ask bool) []byte {
+	ask = ask && r.AskUsage.Text != ""
+	rename := string(r.Model) != model
+	from := 0
+	if ask && r.AskUsage.At.From < r.ModelAt.From {
+		dst, from = r.AskUsage.apply(dst, body, from), r.AskUsage.At.To
+		ask = false
+	}
+	if rename {
+		dst = append(dst, body[from:r.ModelAt.From]...)
+		dst, from = jsonscan.Quote(dst, model), r.ModelAt.To
+	}
+	if ask {
+		dst, from = r.AskUsage.apply(dst, body, from), r.AskUsage.At.To
+	}
+	return append(dst, body[from:]...)
+}
+
+func (e *Edit) apply(dst, body []byte, from int) []byte {
+	dst = append(dst, body[from:e.At.From]...)
+	return append(dst, e.Text...)
+}
+
+// RequestError says what keeps a request from being understood. It is the caller's to mend: 400.
+type RequestError struct {
+	Pointer string // RFC 6901 pointer to the member at fault, "" for the whole body
+	Offset  int    // of the byte in the body
+	Problem string // "is missing", "must be a string"
+}
+
+func (e *RequestError) Error() string {
+	what := "the body"
+	if e.Pointer != "" {
+		what = e.Pointer
+	}
+	return what + " " + e.Problem + " (at byte " + strconv.Itoa(e.Offset) + ")"
+}
+
+// Param is the pointer as OpenAI's errors write a parameter: "stream_options.include_usage".
+func (e *RequestError) Param() string {
+	return strings.ReplaceAll(strings.TrimPrefix(e.Pointer, "/"), "/", ".")
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// migrations is the schema's history. Number n brings a database from schema n-1 to n, in one
+// transaction; SQLite's user_version says where a file stands. An entry is never changed once it
+// was released: a change of the schema is a new entry.
+var migrations = []string{
+	`
+-- Calls, in chunks of some hundred. Times and names inside are for the ledger to read (zone); ids
+-- sort by time. span is 0 for chunks that cover a short time, so that the few that cover a long
+-- one (the calls of long streams) do not slow the search for one moment: see calls.go.
+CREATE TABLE chunks (
+	key      INTEGER PRIMARY KEY,
+	first_id TEXT    NOT NULL,
+	last_id  TEXT    NOT NULL,
+	calls    INTEGER NOT NULL,
+	failed   INTEGER NOT NULL,
+	span     INTEGER NOT NULL,
+	zone     BLOB    NOT NULL
+) STRICT;
+CREATE INDEX chunks_last ON chunks (last_id);
+CREATE INDEX chunks_wide ON chunks (span, last_id) WHERE span > 0;
+
+-- Their contents stand apart, so that a listing of chunks reads few pages.
+CREATE TABLE chunk_data (
+	key  INTEGER PRIMARY KEY,
+	data BLOB NOT NULL
+) STRICT;
+
+-- Up to where each spool segment has been taken over.
+CREATE TABLE spool_marks (
+	segment INTEGER PRIMARY KEY,
+	offset  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE accounts (
+	name     TEXT    PRIMARY KEY,
+	password TEXT    NOT NULL,
+	created  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+	hash    BLOB    PRIMARY KEY,
+	account TEXT    NOT NULL REFERENCES accounts (name) ON DELETE CASCADE,
+	created INTEGER NOT NULL,
+	expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_account ON sessions (account);
+CREATE INDEX sessions_expires ON sessions (expires);
+
+CREATE TABLE tokens (
+	hash      BLOB    PRIMARY KEY,
+	account   TEXT    NOT NULL REFERENCES accounts (name) ON DELETE CASCADE,
+	name      TEXT    NOT NULL,
+	created   INTEGER NOT NULL,
+	last_used INTEGER NOT NULL,
+	UNIQUE (account, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settings (
+	key   TEXT PRIMARY KEY,
+	value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+}
+
+// migrate brings the schema up to the last of list.
+func (db *DB) migrate(ctx context.Context, list []string) error {
+	var version int
+	if err := db.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return db.wrap("reading the schema's version", err)
+	}
+	if version > len(list) {
+		return db.newer(version, len(list))
+	}
+	for ; version < len(list); version++ {
+		doing := fmt.Sprintf("bringing the database to schema %d", version+1)
+		err := db.update(ctx, doing, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, list[version]); err != nil {
+				return err
+			}
+			// PRAGMA takes no parameters; the number is ours.
+			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version=%d", version+1))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
