@@ -153,12 +153,22 @@ func (a *App) openListeners(ctx context.Context, _ *catalog.Catalog) (err error)
 	if a.listener, err = listen(ctx, "--listen", a.o.Listen); err != nil {
 		return err
 	}
-	a.onClose(a.listener.Close)
+	a.onClose(closing(a.listener))
 	if a.consoleL, err = listen(ctx, "--console", a.o.Console); err != nil {
 		return err
 	}
-	a.onClose(a.consoleL.Close)
+	a.onClose(closing(a.consoleL))
 	return nil
+}
+
+// closing closes a listener that its server may have closed already.
+func closing(l net.Listener) func() error {
+	return func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
 }
 
 func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
@@ -356,13 +366,22 @@ func (a *App) openConsole(_ context.Context, _ *catalog.Catalog) error {
 	if err != nil {
 		return err
 	}
-	a.console = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	a.console = a.consoleServer(h)
 	if a.socketL, err = admin.Listen(SocketPath(a.o.DataDir)); err != nil {
 		return err
 	}
-	a.onClose(a.socketL.Close)
-	a.socket = &http.Server{Handler: admin.Trusted(h), ReadHeaderTimeout: 10 * time.Second}
+	a.onClose(closing(a.socketL))
+	a.socket = a.consoleServer(admin.Trusted(h))
 	return nil
+}
+
+// consoleServer serves the admin API. What net/http has to say of connections goes to our log, so
+// that --log rules it too.
+func (a *App) consoleServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
 }
 
 // SocketPath is the socket that commands use to ask a running instance.

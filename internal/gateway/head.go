@@ -119,12 +119,32 @@ func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
 		if hasConnection && c.nominated(f.Name) {
 			continue
 		}
+		value := f.Value
+		if f.ID == wire.Cookie && bytes.Contains(value, ownCookie) {
+			if value = withoutOwnCookie(value); len(value) == 0 {
+				continue
+			}
+		}
 		dst = append(dst, f.Name...)
 		dst = append(dst, ':', ' ')
-		dst = append(dst, f.Value...)
+		dst = append(dst, value...)
 		dst = append(dst, '\r', '\n')
 	}
 	return dst
+}
+
+// ownCookie is the console's session. Browsers send it to every port of a host, so that it comes
+// to the gateway as well; it is nobody else's.
+var ownCookie = []byte("causeway_session=")
+
+func withoutOwnCookie(value []byte) []byte {
+	var kept [][]byte
+	for _, pair := range bytes.Split(value, []byte{';'}) {
+		if pair = bytes.TrimSpace(pair); !bytes.HasPrefix(pair, ownCookie) {
+			kept = append(kept, pair)
+		}
+	}
+	return bytes.Join(kept, []byte("; "))
 }
 
 // appendForwarded tells the upstream who called, and that we stand between (RFC 9110 section

@@ -67,7 +67,7 @@ func childMain(dir string) {
 const childWorkers = 8
 
 func TestKilledAtFullSpeedNothingAcknowledgedIsMissing(t *testing.T) {
-	const rounds, enough = 2, 4000
+	const rounds, enough = 2, 3000
 	dir := t.TempDir()
 	kept := map[string]string{} // id -> tokens
 	open := map[string]bool{}

@@ -75,6 +75,9 @@ func New(ctx context.Context, opts Options) (_ *Ledger, err error) {
 	}
 	l.Reader = Reader{chunks: opts.Store, pending: l.spool.each, log: opts.Log}
 	l.drain = newDrainer(l.spool, opts.Store, l.damage)
+	if len(l.spool.segments()) > 0 {
+		l.spool.notify() // there are calls from before
+	}
 	background, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	go l.run(background)

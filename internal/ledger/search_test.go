@@ -104,7 +104,7 @@ func TestSearchMatchesBruteForce(t *testing.T) {
 		finders := []struct {
 			name string
 			finder
-		}{{"the ledger", l}, {"the ledger", l}, {"the ledger", l}, {"a reader beside it", beside}}
+		}{{"the ledger", l}, {"the ledger", l}, {"a reader beside it", beside}}
 		for _, f := range finders {
 			q := drawQuery(rt)
 			var want, got []journey.ID

@@ -8,15 +8,17 @@ import (
 
 // Account is someone who may sign in to the console and the admin API.
 type Account struct {
-	Name     string
-	Password string // its hash, in whatever form internal/identity gives it
-	Created  time.Time
+	Name         string
+	Role         string
+	PasswordHash string
+	Created      time.Time
 }
 
 // CreateAccount keeps a new account; ErrExists when the name is taken.
 func (db *DB) CreateAccount(ctx context.Context, a Account) error {
 	_, err := db.exec(ctx, fmt.Sprintf("creating the account %q", a.Name),
-		"INSERT INTO accounts (name, password, created) VALUES (?, ?, ?)", a.Name, a.Password, fromTime(a.Created))
+		"INSERT INTO accounts (name, role, password_hash, created) VALUES (?, ?, ?, ?)",
+		a.Name, a.Role, a.PasswordHash, toMillis(a.Created))
 	return err
 }
 
@@ -24,50 +26,20 @@ func (db *DB) CreateAccount(ctx context.Context, a Account) error {
 func (db *DB) Account(ctx context.Context, name string) (Account, error) {
 	a := Account{Name: name}
 	var created int64
-	err := db.read.QueryRowContext(ctx, "SELECT password, created FROM accounts WHERE name = ?", name).Scan(&a.Password, &created)
+	err := db.read.QueryRowContext(ctx, "SELECT role, password_hash, created FROM accounts WHERE name = ?", name).
+		Scan(&a.Role, &a.PasswordHash, &created)
 	if err != nil {
 		return Account{}, db.wrap(fmt.Sprintf("reading the account %q", name), err)
 	}
-	a.Created = toTime(created)
+	a.Created = fromMillis(created)
 	return a, nil
 }
 
-// Accounts lists all accounts by name.
-func (db *DB) Accounts(ctx context.Context) ([]Account, error) {
-	const doing = "listing accounts"
-	rows, err := db.read.QueryContext(ctx, "SELECT name, password, created FROM accounts ORDER BY name")
-	if err != nil {
-		return nil, db.wrap(doing, err)
-	}
-	defer rows.Close()
-	var list []Account
-	for rows.Next() {
-		var a Account
-		var created int64
-		if err := rows.Scan(&a.Name, &a.Password, &created); err != nil {
-			return nil, db.wrap(doing, err)
-		}
-		a.Created = toTime(created)
-		list = append(list, a)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, db.wrap(doing, err)
-	}
-	return list, nil
-}
-
-// UpdatePassword gives an account another password hash; ErrNotFound. Its sessions stay: end them
-// with DeleteSessions.
-func (db *DB) UpdatePassword(ctx context.Context, name, password string) error {
+// SetPassword gives an account another password hash; ErrNotFound. Its sessions stay: end them with
+// DeleteSessions.
+func (db *DB) SetPassword(ctx context.Context, name, passwordHash string) error {
 	doing := fmt.Sprintf("changing the password of %q", name)
-	n, err := db.exec(ctx, doing, "UPDATE accounts SET password = ? WHERE name = ?", password, name)
-	return found(doing, n, err)
-}
-
-// DeleteAccount removes an account with its sessions and tokens; ErrNotFound.
-func (db *DB) DeleteAccount(ctx context.Context, name string) error {
-	doing := fmt.Sprintf("deleting the account %q", name)
-	n, err := db.exec(ctx, doing, "DELETE FROM accounts WHERE name = ?", name)
+	n, err := db.exec(ctx, doing, "UPDATE accounts SET password_hash = ? WHERE name = ?", passwordHash, name)
 	return found(doing, n, err)
 }
 
@@ -77,4 +49,20 @@ func found(doing string, affected int64, err error) error {
 		return fmt.Errorf("%s: %w", doing, ErrNotFound)
 	}
 	return err
+}
+
+// Times of accounts, sessions and tokens are kept as Unix milliseconds, 0 for the zero time.
+// Nanoseconds would end in the year 2262, and a token may be made to last until 9999.
+func toMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(n).UTC()
 }

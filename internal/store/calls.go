@@ -25,20 +25,29 @@ func spanClass(c *journey.Chunk) int {
 	return len(spans)
 }
 
-// chunkStatements are prepared once: they run for every chunk.
-type chunkStatements struct{ chunk, data, mark, forget *sql.Stmt }
+// chunkStatements are prepared once: those that write run for every chunk, and preparing the
+// others takes longer than running them.
+type chunkStatements struct{ chunk, data, mark, forget, list, over, read *sql.Stmt }
 
+// prepare prepares the statements of the connections that are open.
 func (s *chunkStatements) prepare(ctx context.Context, db *DB) error {
 	for _, p := range []struct {
 		to    **sql.Stmt
+		on    *sql.DB
 		query string
 	}{
-		{&s.chunk, "INSERT INTO chunks (first_id, last_id, calls, failed, span, zone) VALUES (?, ?, ?, ?, ?, ?)"},
-		{&s.data, "INSERT INTO chunk_data (key, data) VALUES (?, ?)"},
-		{&s.mark, "INSERT INTO spool_marks (segment, offset) VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET offset = excluded.offset"},
-		{&s.forget, "DELETE FROM spool_marks WHERE segment = ?"},
+		{&s.chunk, db.write, "INSERT INTO chunks (first_id, last_id, calls, failed, span, zone) VALUES (?, ?, ?, ?, ?, ?)"},
+		{&s.data, db.write, "INSERT INTO chunk_data (key, data) VALUES (?, ?)"},
+		{&s.mark, db.write, "INSERT INTO spool_marks (segment, offset) VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET offset = excluded.offset"},
+		{&s.forget, db.write, "DELETE FROM spool_marks WHERE segment = ?"},
+		{&s.list, db.read, listChunks},
+		{&s.over, db.read, listChunksOver},
+		{&s.read, db.read, "SELECT data FROM chunk_data WHERE key = ?"},
 	} {
-		stmt, err := db.write.PrepareContext(ctx, p.query)
+		if p.on == nil {
+			continue
+		}
+		stmt, err := p.on.PrepareContext(ctx, p.query)
 		if err != nil {
 			return db.wrap("opening the database", err)
 		}
@@ -49,7 +58,7 @@ func (s *chunkStatements) prepare(ctx context.Context, db *DB) error {
 
 func (s *chunkStatements) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.chunk, s.data, s.mark, s.forget} {
+	for _, stmt := range []*sql.Stmt{s.chunk, s.data, s.mark, s.forget, s.list, s.over, s.read} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -60,7 +69,7 @@ func (s *chunkStatements) close() error {
 // AppendChunks keeps a batch: all of it or, with an error, nothing. It sets the chunks' keys.
 func (db *DB) AppendChunks(ctx context.Context, b journey.Batch) error {
 	return db.update(ctx, "keeping calls", func(tx *sql.Tx) error {
-		chunk, data := tx.StmtContext(ctx, db.insert.chunk), tx.StmtContext(ctx, db.insert.data)
+		chunk, data := tx.StmtContext(ctx, db.chunk.chunk), tx.StmtContext(ctx, db.chunk.data)
 		for i := range b.Chunks {
 			c := &b.Chunks[i]
 			result, err := chunk.ExecContext(ctx, c.First.String(), c.Last.String(), c.Count, c.Failed, spanClass(c), c.Zone)
@@ -75,12 +84,12 @@ func (db *DB) AppendChunks(ctx context.Context, b journey.Batch) error {
 			}
 		}
 		for _, m := range b.Marks {
-			if _, err := tx.StmtContext(ctx, db.insert.mark).ExecContext(ctx, m.Segment, m.Offset); err != nil {
+			if _, err := tx.StmtContext(ctx, db.chunk.mark).ExecContext(ctx, m.Segment, m.Offset); err != nil {
 				return err
 			}
 		}
 		for _, segment := range b.Forget {
-			if _, err := tx.StmtContext(ctx, db.insert.forget).ExecContext(ctx, segment); err != nil {
+			if _, err := tx.StmtContext(ctx, db.chunk.forget).ExecContext(ctx, segment); err != nil {
 				return err
 			}
 		}
@@ -110,44 +119,43 @@ func (db *DB) SpoolMarks(ctx context.Context) ([]journey.SpoolMark, error) {
 	return list, nil
 }
 
-const chunkColumns = "SELECT key, first_id, last_id, calls, failed, zone FROM chunks "
+const (
+	chunkColumns = "SELECT key, first_id, last_id, calls, failed, zone FROM chunks "
+
+	listChunks = chunkColumns + "WHERE (last_id, key) < (?, ?) AND last_id >= ? ORDER BY last_id DESC, key DESC LIMIT ?"
+
+	// listChunksOver lists the chunks that hold ids on both sides of ?1. ?2 to ?4 are a span of each
+	// class later, ?5 is where the listing begins.
+	listChunksOver = chunkColumns + `WHERE key IN (
+			SELECT key FROM chunks WHERE last_id >= ?1 AND last_id < ?2 AND first_id < ?1 AND span = 0
+			UNION ALL SELECT key FROM chunks WHERE span = 1 AND last_id >= ?1 AND last_id < ?3 AND first_id < ?1
+			UNION ALL SELECT key FROM chunks WHERE span = 2 AND last_id >= ?1 AND last_id < ?4 AND first_id < ?1
+			UNION ALL SELECT key FROM chunks WHERE span = 3 AND last_id >= ?1 AND first_id < ?1
+		) AND last_id >= ?5 ORDER BY last_id DESC, key DESC`
+)
 
 // Chunks lists chunks by last id, newest first, without their data. The first page (p.After nil)
 // may hold more than p.Limit: all chunks that reach over p.Below come with it.
-func (db *DB) Chunks(ctx context.Context, p journey.ChunkPage) ([]journey.Chunk, error) {
-	var list []journey.Chunk
-	var err error
+func (db *DB) Chunks(ctx context.Context, p journey.ChunkPage) (list []journey.Chunk, err error) {
 	below, from := p.Below.String(), p.From.String()
 	last, key := below, int64(-1)
 	if p.After == nil {
-		if list, err = db.chunksOver(ctx, p); err != nil {
+		later := func(span time.Duration) string {
+			return journey.MinID(p.Below.Time().Add(span + time.Millisecond)).String()
+		}
+		list, err = db.chunks(ctx, nil, db.chunk.over, below, later(spans[0]), later(spans[1]), later(spans[2]), from)
+		if err != nil {
 			return nil, err
 		}
 	} else if p.After.Last.String() < below {
 		last, key = p.After.Last.String(), p.After.Key
 	}
-	return db.chunks(ctx, list,
-		chunkColumns+"WHERE (last_id, key) < (?, ?) AND last_id >= ? ORDER BY last_id DESC, key DESC LIMIT ?",
-		last, key, from, p.Limit)
+	return db.chunks(ctx, list, db.chunk.list, last, key, from, p.Limit)
 }
 
-// chunksOver lists the chunks that hold ids on both sides of p.Below.
-func (db *DB) chunksOver(ctx context.Context, p journey.ChunkPage) ([]journey.Chunk, error) {
-	within := func(span time.Duration) string {
-		return journey.MinID(p.Below.Time().Add(span + time.Millisecond)).String()
-	}
-	return db.chunks(ctx, nil, chunkColumns+`WHERE key IN (
-			SELECT key FROM chunks WHERE last_id >= ?1 AND last_id < ?2 AND first_id < ?1 AND span = 0
-			UNION ALL SELECT key FROM chunks WHERE span = 1 AND last_id >= ?1 AND last_id < ?3 AND first_id < ?1
-			UNION ALL SELECT key FROM chunks WHERE span = 2 AND last_id >= ?1 AND last_id < ?4 AND first_id < ?1
-			UNION ALL SELECT key FROM chunks WHERE span = 3 AND last_id >= ?1 AND first_id < ?1
-		) AND last_id >= ?5 ORDER BY last_id DESC, key DESC`,
-		p.Below.String(), within(spans[0]), within(spans[1]), within(spans[2]), p.From.String())
-}
-
-func (db *DB) chunks(ctx context.Context, list []journey.Chunk, query string, args ...any) ([]journey.Chunk, error) {
+func (db *DB) chunks(ctx context.Context, list []journey.Chunk, stmt *sql.Stmt, args ...any) ([]journey.Chunk, error) {
 	const doing = "listing calls"
-	rows, err := db.read.QueryContext(ctx, query, args...)
+	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, db.wrap(doing, err)
 	}
@@ -171,7 +179,7 @@ func (db *DB) chunks(ctx context.Context, list []journey.Chunk, query string, ar
 // ChunkData reads the contents of a chunk; nil when retention has taken it since it was listed.
 func (db *DB) ChunkData(ctx context.Context, key int64) ([]byte, error) {
 	var data []byte
-	err := db.read.QueryRowContext(ctx, "SELECT data FROM chunk_data WHERE key = ?", key).Scan(&data)
+	err := db.chunk.read.QueryRowContext(ctx, key).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -38,10 +38,12 @@ CREATE TABLE spool_marks (
 	offset  INTEGER NOT NULL
 ) STRICT;
 
+-- Times of accounts, sessions and tokens are Unix milliseconds, 0 for never.
 CREATE TABLE accounts (
-	name     TEXT    PRIMARY KEY,
-	password TEXT    NOT NULL,
-	created  INTEGER NOT NULL
+	name          TEXT    PRIMARY KEY,
+	role          TEXT    NOT NULL,
+	password_hash TEXT    NOT NULL,
+	created       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (
@@ -53,12 +55,18 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_account ON sessions (account);
 CREATE INDEX sessions_expires ON sessions (expires);
 
+-- The primary key is the order in which an account's tokens are listed.
 CREATE TABLE tokens (
-	hash      BLOB    PRIMARY KEY,
 	account   TEXT    NOT NULL REFERENCES accounts (name) ON DELETE CASCADE,
+	id        TEXT    NOT NULL,
+	hash      BLOB    NOT NULL UNIQUE,
+	hint      TEXT    NOT NULL,
 	name      TEXT    NOT NULL,
+	role      TEXT    NOT NULL,
 	created   INTEGER NOT NULL,
+	expires   INTEGER NOT NULL,
 	last_used INTEGER NOT NULL,
+	PRIMARY KEY (account, id),
 	UNIQUE (account, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,59 +1,55 @@
 package store
 
 import (
+	"crypto/sha256"
 	"errors"
-	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
 
+// moment is a time with the milliseconds that are kept.
+var moment = time.Date(2026, 11, 23, 4, 5, 6, 789e6, time.UTC)
+
+func hashed(secret string) [32]byte { return sha256.Sum256([]byte(secret)) }
+
 func TestAccounts(t *testing.T) {
 	ctx, db := t.Context(), open(t, t.TempDir())
-	admin := Account{Name: "admin", Password: "hash", Created: time.Unix(1_700_000_000, 5).UTC()}
+	admin := Account{Name: "admin", Role: "admin", PasswordHash: "one", Created: moment}
 	if err := db.CreateAccount(ctx, admin); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CreateAccount(ctx, admin); !errors.Is(err, ErrExists) {
+	if err := db.CreateAccount(ctx, Account{Name: "admin", Role: "viewer"}); !errors.Is(err, ErrExists) {
 		t.Errorf("a second account of the name gave %v, want ErrExists", err)
-	}
-	if got, err := db.Account(ctx, "admin"); err != nil || got != admin {
-		t.Errorf("got %+v, %v, want %+v", got, err, admin)
 	}
 	if _, err := db.Account(ctx, "nobody"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an unknown account gave %v, want ErrNotFound", err)
 	}
-	if err := db.UpdatePassword(ctx, "nobody", "x"); !errors.Is(err, ErrNotFound) {
+	if err := db.SetPassword(ctx, "nobody", "x"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an unknown account's password gave %v, want ErrNotFound", err)
 	}
-	if err := db.UpdatePassword(ctx, "admin", "other"); err != nil {
+	if err := db.SetPassword(ctx, "admin", "two"); err != nil {
 		t.Fatal(err)
 	}
-	admin.Password = "other"
-	if list, err := db.Accounts(ctx); err != nil || !reflect.DeepEqual(list, []Account{admin}) {
-		t.Errorf("got %+v, %v", list, err)
-	}
-	if err := db.DeleteAccount(ctx, "admin"); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.DeleteAccount(ctx, "admin"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("deleting it again gave %v, want ErrNotFound", err)
+	admin.PasswordHash = "two"
+	if got, err := db.Account(ctx, "admin"); err != nil || got != admin {
+		t.Errorf("got %+v, %v, want %+v", got, err, admin)
 	}
 }
 
 func TestSessions(t *testing.T) {
 	ctx, db := t.Context(), open(t, t.TempDir())
-	now := time.Unix(1_700_000_000, 0).UTC()
-	session := func(hash string, expires time.Time) Session {
-		return Session{Hash: []byte(hash), Account: "admin", Created: now, Expires: expires}
+	session := func(secret string, expires time.Time) Session {
+		return Session{Hash: hashed(secret), Account: "admin", Created: moment, Expires: expires}
 	}
-	if err := db.CreateSession(ctx, session("a", now)); !errors.Is(err, ErrNotFound) {
+	if err := db.CreateSession(ctx, session("a", moment)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a session of nobody gave %v, want ErrNotFound", err)
 	}
 	if err := db.CreateAccount(ctx, Account{Name: "admin"}); err != nil {
 		t.Fatal(err)
 	}
-	old, young := session("a", now.Add(-time.Hour)), session("b", now.Add(time.Hour))
-	for _, s := range []Session{old, young, session("c", now.Add(time.Hour))} {
+	young := session("young", moment.Add(time.Millisecond))
+	for _, s := range []Session{session("old", moment.Add(-time.Hour)), session("just", moment), young, session("other", moment.Add(time.Hour))} {
 		if err := db.CreateSession(ctx, s); err != nil {
 			t.Fatal(err)
 		}
@@ -61,79 +57,95 @@ func TestSessions(t *testing.T) {
 	if err := db.CreateSession(ctx, young); !errors.Is(err, ErrExists) {
 		t.Errorf("a second session of the hash gave %v, want ErrExists", err)
 	}
-	if got, err := db.Session(ctx, []byte("b")); err != nil || !reflect.DeepEqual(got, young) {
+	if err := db.DeleteExpiredSessions(ctx, moment); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"old", "just"} {
+		if _, err := db.Session(ctx, hashed(secret)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("the expired session %q gave %v, want ErrNotFound", secret, err)
+		}
+	}
+	if got, err := db.Session(ctx, young.Hash); err != nil || got != young {
 		t.Errorf("got %+v, %v, want %+v", got, err, young)
 	}
-	if n, err := db.DeleteExpiredSessions(ctx, now); err != nil || n != 1 {
-		t.Errorf("%d expired sessions removed, %v, want 1", n, err)
-	}
-	if _, err := db.Session(ctx, []byte("a")); !errors.Is(err, ErrNotFound) {
-		t.Errorf("a removed session gave %v, want ErrNotFound", err)
-	}
 	for range 2 {
-		if err := db.DeleteSession(ctx, []byte("b")); err != nil {
+		if err := db.DeleteSession(ctx, young.Hash); err != nil {
 			t.Errorf("ending a session: %v", err)
 		}
 	}
-	if n, err := db.DeleteSessions(ctx, "admin"); err != nil || n != 1 {
-		t.Errorf("%d sessions ended, %v, want 1", n, err)
+	if err := db.DeleteSessions(ctx, "nobody"); err != nil {
+		t.Error(err)
 	}
-	if err := db.CreateSession(ctx, young); err != nil {
-		t.Fatal(err)
+	if _, err := db.Session(ctx, hashed("other")); err != nil {
+		t.Errorf("a session was ended with those of another account: %v", err)
 	}
-	if err := db.DeleteAccount(ctx, "admin"); err != nil {
-		t.Fatal(err)
+	if err := db.DeleteSessions(ctx, "admin"); err != nil {
+		t.Error(err)
 	}
-	if _, err := db.Session(ctx, young.Hash); !errors.Is(err, ErrNotFound) {
-		t.Errorf("a deleted account's session gave %v, want ErrNotFound", err)
+	if _, err := db.Session(ctx, hashed("other")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an ended session gave %v, want ErrNotFound", err)
 	}
 }
 
 func TestTokens(t *testing.T) {
 	ctx, db := t.Context(), open(t, t.TempDir())
-	now := time.Unix(1_700_000_000, 0).UTC()
-	ci := Token{Hash: []byte("h1"), Account: "admin", Name: "ci", Created: now}
-	if err := db.CreateToken(ctx, ci); !errors.Is(err, ErrNotFound) {
+	first := Token{
+		ID: "1", Hash: hashed("a"), Hint: "cw_pat_abcd****", Account: "admin", Name: "ci", Role: "viewer",
+		Created: moment, Expires: time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC),
+	}
+	if err := db.CreateToken(ctx, first); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a token of nobody gave %v, want ErrNotFound", err)
 	}
-	if err := db.CreateAccount(ctx, Account{Name: "admin"}); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"admin", "other"} {
+		if err := db.CreateAccount(ctx, Account{Name: name}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	backup := Token{Hash: []byte("h2"), Account: "admin", Name: "backup", Created: now}
-	for _, token := range []Token{ci, backup} {
+	second := Token{ID: "2", Hash: hashed("b"), Account: "admin", Name: "backup", Created: moment}
+	for _, token := range []Token{second, first, {ID: "3", Hash: hashed("c"), Account: "other", Name: "ci"}} {
 		if err := db.CreateToken(ctx, token); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, twin := range map[string]Token{
-		"name": {Hash: []byte("h3"), Account: "admin", Name: "ci"},
-		"hash": {Hash: []byte("h1"), Account: "admin", Name: "other"},
+	for what, twin := range map[string]Token{
+		"name": {ID: "4", Hash: hashed("d"), Account: "admin", Name: "ci"},
+		"hash": {ID: "4", Hash: hashed("a"), Account: "other", Name: "new"},
+		"id":   {ID: "1", Hash: hashed("d"), Account: "admin", Name: "new"},
 	} {
 		if err := db.CreateToken(ctx, twin); !errors.Is(err, ErrExists) {
-			t.Errorf("a second token of the %s gave %v, want ErrExists", name, err)
+			t.Errorf("a second token of the %s gave %v, want ErrExists", what, err)
 		}
 	}
-	if err := db.TouchToken(ctx, ci.Hash, now.Add(time.Minute)); err != nil {
+	first.LastUsed = moment.Add(time.Minute)
+	if err := db.TouchToken(ctx, first.Hash, first.LastUsed); err != nil {
 		t.Fatal(err)
 	}
-	ci.LastUsed = now.Add(time.Minute)
-	if got, err := db.Token(ctx, ci.Hash); err != nil || !reflect.DeepEqual(got, ci) {
-		t.Errorf("got %+v, %v, want %+v", got, err, ci)
+	if got, err := db.Token(ctx, first.Hash); err != nil || got != first {
+		t.Errorf("got %+v, %v, want %+v", got, err, first)
 	}
-	if list, err := db.ListTokens(ctx, "admin"); err != nil || !reflect.DeepEqual(list, []Token{backup, ci}) {
-		t.Errorf("got %+v, %v", list, err)
-	}
-	if err := db.DeleteToken(ctx, "admin", "ci"); err != nil {
-		t.Fatal(err)
-	}
-	for doing, err := range map[string]error{
-		"reading":  func() error { _, err := db.Token(ctx, ci.Hash); return err }(),
-		"touching": db.TouchToken(ctx, ci.Hash, now),
-		"deleting": db.DeleteToken(ctx, "admin", "ci"),
-	} {
-		if !errors.Is(err, ErrNotFound) {
-			t.Errorf("%s a token that is gone gave %v, want ErrNotFound", doing, err)
+	for _, c := range []struct {
+		before string
+		limit  int
+		want   []Token
+	}{{"", 9, []Token{second, first}}, {"", 1, []Token{second}}, {"2", 9, []Token{first}}, {"1", 9, nil}} {
+		if list, err := db.Tokens(ctx, "admin", c.before, c.limit); err != nil || !slices.Equal(list, c.want) {
+			t.Errorf("before %q, at most %d: got %+v, %v", c.before, c.limit, list, err)
 		}
+	}
+	if err := db.DeleteToken(ctx, "other", "1"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("deleting another account's token gave %v, want ErrNotFound", err)
+	}
+	if err := db.DeleteToken(ctx, "admin", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.DeleteToken(ctx, "admin", "1"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("deleting it again gave %v, want ErrNotFound", err)
+	}
+	if _, err := db.Token(ctx, first.Hash); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a deleted token gave %v, want ErrNotFound", err)
+	}
+	if err := db.TouchToken(ctx, first.Hash, moment); err != nil {
+		t.Errorf("touching a deleted token: %v", err)
 	}
 }
 

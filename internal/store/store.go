@@ -41,10 +41,10 @@ const (
 // DB is an open database. Its methods may be called concurrently. Their errors wrap one of the
 // sentinels of this package where one fits, and name the file.
 type DB struct {
-	path   string
-	write  *sql.DB // one connection; nil when opened for reading only
-	read   *sql.DB
-	insert chunkStatements
+	path  string
+	write *sql.DB // one connection; nil when opened for reading only
+	read  *sql.DB
+	chunk chunkStatements
 }
 
 // Open opens the database in the folder dir, creating both where missing, and brings its schema up
@@ -69,6 +69,10 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 	}
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetConnMaxIdleTime(time.Minute)
+	if err := db.chunk.prepare(ctx, db); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
 	return db, nil
 }
 
@@ -101,10 +105,7 @@ func (db *DB) openWriter(ctx context.Context) error {
 	if err := db.prepareFile(ctx); err != nil {
 		return err
 	}
-	if err := db.migrate(ctx, migrations); err != nil {
-		return err
-	}
-	return db.insert.prepare(ctx, db)
+	return db.migrate(ctx, migrations)
 }
 
 // prepareFile sets what can only be set before the first table: page size and vacuum mode. It
@@ -169,11 +170,14 @@ func (db *DB) openReader(ctx context.Context, values url.Values) error {
 		return db.wrap("opening the database", err)
 	}
 	db.read.SetMaxOpenConns(readers)
-	if err := db.checkVersion(ctx); err != nil {
-		_ = db.read.Close()
-		return err
+	err = db.checkVersion(ctx)
+	if err == nil {
+		err = db.chunk.prepare(ctx, db)
 	}
-	return nil
+	if err != nil {
+		_ = db.Close()
+	}
+	return err
 }
 
 // checkVersion refuses a schema that this program cannot read.
@@ -211,12 +215,12 @@ func (db *DB) Ping(ctx context.Context) error {
 
 // Close waits for running statements and closes the file. The DB cannot be used afterwards.
 func (db *DB) Close() error {
-	var errs []error
+	errs := []error{db.chunk.close()}
 	if db.read != nil {
 		errs = append(errs, db.read.Close())
 	}
 	if db.write != nil { // last: the last connection to close folds the write-ahead log into the file
-		errs = append(errs, db.insert.close(), db.write.Close())
+		errs = append(errs, db.write.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return db.wrap("closing the database", err)
@@ -259,19 +263,4 @@ func (db *DB) exec(ctx context.Context, doing, query string, args ...any) (affec
 func dsn(path string, values url.Values) string {
 	values.Set("_busy_timeout", strconv.Itoa(int(busyTimeout/time.Millisecond)))
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: values.Encode()}).String()
-}
-
-// Times are kept as Unix nanoseconds, 0 for the zero time.
-func fromTime(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-func toTime(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, n).UTC()
 }

@@ -6,39 +6,45 @@ import (
 	"time"
 )
 
-// Token is a personal access token of an account. Only its hash is kept.
+// Token is a personal access token of an account.
 type Token struct {
-	Hash     []byte
+	ID       string   // unique within the account; tokens are listed by it
+	Hash     [32]byte // of its secret, which is not kept
+	Hint     string
 	Account  string
-	Name     string // chosen by the account, unique within it
+	Name     string // unique within the account
+	Role     string
 	Created  time.Time
+	Expires  time.Time // zero: never
 	LastUsed time.Time // zero: never
 }
 
-const tokenColumns = "SELECT hash, account, name, created, last_used FROM tokens "
+const selectTokens = "SELECT id, hash, hint, account, name, role, created, expires, last_used FROM tokens "
 
-// CreateToken keeps a token; ErrExists when the account has one of that name or the hash is in
-// use, ErrNotFound when there is no such account.
+// CreateToken keeps a token; ErrExists when the account has one of that name, or the id or hash is
+// in use; ErrNotFound when there is no such account.
 func (db *DB) CreateToken(ctx context.Context, t Token) error {
 	_, err := db.exec(ctx, fmt.Sprintf("creating the token %q", t.Name),
-		"INSERT INTO tokens (hash, account, name, created, last_used) VALUES (?, ?, ?, ?, ?)",
-		t.Hash, t.Account, t.Name, fromTime(t.Created), fromTime(t.LastUsed))
+		"INSERT INTO tokens (id, hash, hint, account, name, role, created, expires, last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		t.ID, t.Hash[:], t.Hint, t.Account, t.Name, t.Role, toMillis(t.Created), toMillis(t.Expires), toMillis(t.LastUsed))
 	return err
 }
 
-// Token finds a token by its hash; ErrNotFound.
-func (db *DB) Token(ctx context.Context, hash []byte) (Token, error) {
-	t, err := scanToken(db.read.QueryRowContext(ctx, tokenColumns+"WHERE hash = ?", hash))
+// Token finds a token by the hash of its secret, expired ones too; ErrNotFound.
+func (db *DB) Token(ctx context.Context, hash [32]byte) (Token, error) {
+	t, err := scanToken(db.read.QueryRowContext(ctx, selectTokens+"WHERE hash = ?", hash[:]))
 	if err != nil {
 		return Token{}, db.wrap("reading a token", err)
 	}
 	return t, nil
 }
 
-// ListTokens lists an account's tokens by name.
-func (db *DB) ListTokens(ctx context.Context, account string) ([]Token, error) {
+// Tokens lists an account's tokens by descending id: those below the id before unless it is "", at
+// most limit.
+func (db *DB) Tokens(ctx context.Context, account, before string, limit int) ([]Token, error) {
 	const doing = "listing tokens"
-	rows, err := db.read.QueryContext(ctx, tokenColumns+"WHERE account = ? ORDER BY name", account)
+	rows, err := db.read.QueryContext(ctx, selectTokens+"WHERE account = ?1 AND (?2 = '' OR id < ?2) ORDER BY id DESC LIMIT ?3",
+		account, before, limit)
 	if err != nil {
 		return nil, db.wrap(doing, err)
 	}
@@ -57,17 +63,17 @@ func (db *DB) ListTokens(ctx context.Context, account string) ([]Token, error) {
 	return list, nil
 }
 
-// TouchToken notes when a token was last used; ErrNotFound.
-func (db *DB) TouchToken(ctx context.Context, hash []byte, at time.Time) error {
-	const doing = "noting a token's use"
-	n, err := db.exec(ctx, doing, "UPDATE tokens SET last_used = ? WHERE hash = ?", fromTime(at), hash)
-	return found(doing, n, err)
+// TouchToken notes when a token was last used. One that does not exist is no error: it was deleted
+// while it was in use.
+func (db *DB) TouchToken(ctx context.Context, hash [32]byte, at time.Time) error {
+	_, err := db.exec(ctx, "noting a token's use", "UPDATE tokens SET last_used = ? WHERE hash = ?", toMillis(at), hash[:])
+	return err
 }
 
-// DeleteToken removes an account's token by its name; ErrNotFound.
-func (db *DB) DeleteToken(ctx context.Context, account, name string) error {
-	doing := fmt.Sprintf("deleting the token %q", name)
-	n, err := db.exec(ctx, doing, "DELETE FROM tokens WHERE account = ? AND name = ?", account, name)
+// DeleteToken removes an account's token by its id; ErrNotFound, also when it is another account's.
+func (db *DB) DeleteToken(ctx context.Context, account, id string) error {
+	doing := fmt.Sprintf("deleting the token %q", id)
+	n, err := db.exec(ctx, doing, "DELETE FROM tokens WHERE account = ? AND id = ?", account, id)
 	return found(doing, n, err)
 }
 
@@ -75,8 +81,10 @@ func (db *DB) DeleteToken(ctx context.Context, account, name string) error {
 type row interface{ Scan(dest ...any) error }
 
 func scanToken(r row) (t Token, err error) {
-	var created, used int64
-	err = r.Scan(&t.Hash, &t.Account, &t.Name, &created, &used)
-	t.Created, t.LastUsed = toTime(created), toTime(used)
+	var hash []byte
+	var created, expires, used int64
+	err = r.Scan(&t.ID, &hash, &t.Hint, &t.Account, &t.Name, &t.Role, &created, &expires, &used)
+	copy(t.Hash[:], hash)
+	t.Created, t.Expires, t.LastUsed = fromMillis(created), fromMillis(expires), fromMillis(used)
 	return t, err
 }

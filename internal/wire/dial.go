@@ -148,6 +148,7 @@ func (u *Upcall) connect(ctx context.Context, network string, addresses []string
 		nc, err := d.DialContext(ctx, network, address)
 		a.Address = address
 		if err == nil {
+			a.End, a.Errno, a.Limit, a.LimitValue = journey.EndOpen, 0, "", 0 // another address's failure
 			if len(addresses) > 1 {
 				a.Tries = append(a.Tries, journey.AddressTry{Address: address, Took: time.Duration(clock() - at)})
 			}

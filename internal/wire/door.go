@@ -34,6 +34,7 @@ type Door struct {
 	open       atomic.Int64
 	accepted   atomic.Int64
 	turnedAway atomic.Int64
+	refusing   atomic.Int64
 	served     sync.WaitGroup
 
 	mu        sync.Mutex
@@ -107,6 +108,12 @@ func (d *Door) admit(nc net.Conn) {
 	} else {
 		c.sock.init(nc)
 	}
+	if d.refusing.Load() > maxRefusing {
+		// So many are being told no that nobody has time to tell one more.
+		d.turnedAway.Add(1)
+		_ = nc.Close()
+		return
+	}
 	full := d.open.Add(1) > int64(o.MaxConnections) && o.MaxConnections > 0
 	d.mu.Lock()
 	if d.draining.Load() {
@@ -128,9 +135,14 @@ func (d *Door) admit(nc net.Conn) {
 	go c.serve()
 }
 
+// maxRefusing is how many connections above the limit are answered at a time; the rest are closed.
+const maxRefusing = 256
+
 // turnAway answers the first head of a connection that is one too many.
 func (c *conn) turnAway() {
 	defer c.close()
+	c.door.refusing.Add(1)
+	defer c.door.refusing.Add(-1)
 	if c.tls != nil || c.o.TLS != nil {
 		return // a handshake for a refusal would cost more than serving
 	}

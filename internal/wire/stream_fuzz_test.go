@@ -224,4 +224,3 @@ func (l *scriptListener) Close() error {
 }
 
 func (l *scriptListener) Addr() net.Addr { return &net.TCPAddr{} }
-

@@ -103,11 +103,12 @@ type upload struct {
 	done    chan struct{}
 	stream  BodySource
 	began   int64
-	wrote   atomic.Int64 // body bytes on the wire
-	fullAt  atomic.Int64 // when the last byte was sent, 0 before
-	failed  atomic.Bool  // the upstream took no more
-	stalled atomic.Bool  // because it took nothing for the limit
-	out     int64        // bytes with framing; read after done
+	wrote   atomic.Int64  // body bytes on the wire
+	fullAt  atomic.Int64  // when the last byte was sent, 0 before
+	failed  atomic.Bool   // the upstream took no more
+	stalled atomic.Bool   // because it took nothing for the limit
+	reset   atomic.Uint32 // because of a reset: its syscall.Errno
+	out     int64         // bytes with framing; read after done
 }
 
 // Cancel implements Canceller: it ends the attempt at once, whatever it waits for.
@@ -376,6 +377,10 @@ func (u *Upcall) fill() error {
 	}
 	if err == nil {
 		u.eof = true
+		if u.resetWhileSending(a) {
+			u.ended()
+			return io.ErrUnexpectedEOF
+		}
 		if u.Response.Length == LengthUntilClose {
 			u.done = true
 			return nil

@@ -22,6 +22,7 @@ func (u *Upcall) fillBuffer() {
 func (u *Upcall) readHead(call *Call, a *journey.Attempt) bool {
 	u.fillBuffer()
 	for interim := 0; ; interim++ {
+		phase := a.Phase
 		if !u.readOneHead(call, a) {
 			return false
 		}
@@ -39,6 +40,7 @@ func (u *Upcall) readHead(call *Call, a *journey.Attempt) bool {
 		if interim == maxInterim {
 			return u.parseFailed(a, journey.FaultInterim, nil)
 		}
+		a.Phase = phase // the answer itself is still to come
 		if call.Inform != nil && res.Status != 100 {
 			if call.Inform.Inform(res.Status, &res.Header) != nil && u.gaveUp(a) {
 				return false
@@ -69,12 +71,11 @@ func (u *Upcall) readOneHead(call *Call, a *journey.Attempt) bool {
 		if len(have) > 0 {
 			if a.Phase < journey.PhaseHead {
 				a.Phase = journey.PhaseHead
-				a.FirstByte = time.Duration(u.lastByte - waitFrom)
 				if call.Stream != nil {
-					a.FirstByte = 0
-					if t := u.upload.fullAt.Load(); t != 0 && u.lastByte > t {
-						a.FirstByte = time.Duration(u.lastByte - t)
-					}
+					waitFrom = u.upload.fullAt.Load()
+				}
+				if a.FirstByte == 0 && waitFrom != 0 {
+					a.FirstByte = time.Duration(max(u.lastByte-waitFrom, 0))
 				}
 			}
 			if n := min(len(have), len(httpSlash)); !bytes.Equal(have[:n], httpSlash[:n]) {
@@ -126,6 +127,7 @@ func (u *Upcall) readOneHead(call *Call, a *journey.Attempt) bool {
 			if u.gaveUp(a) {
 				return false
 			}
+			u.resetWhileSending(a)
 		} else {
 			u.readFailed(err, a, key, limit)
 		}

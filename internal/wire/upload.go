@@ -2,6 +2,7 @@ package wire
 
 import (
 	"io"
+	"syscall"
 	"time"
 
 	"causeway/internal/journey"
@@ -66,9 +67,33 @@ func (up *upload) write(u *Upcall, p []byte, call *Call) bool {
 	// An upstream that closed or reset may have answered first: whoever reads finds the answer, or
 	// the end.
 	up.stalled.Store(err == errTimeout)
+	if isReset(err) {
+		up.reset.Store(uint32(errno(err)))
+	}
 	up.failed.Store(true)
 	u.sock.nudge()
 	return false
+}
+
+// resetWhileSending tells a reset from a close where the end of the connection was read while a body
+// is still being sent: Linux reports a reset once, to whoever reads or writes next, and the other
+// one sees an end.
+func (u *Upcall) resetWhileSending(a *journey.Attempt) bool {
+	up := u.upload
+	if up == nil || up.fullAt.Load() != 0 {
+		return false
+	}
+	late := time.NewTimer(50 * time.Millisecond)
+	defer late.Stop()
+	select {
+	case <-up.done:
+	case <-late.C:
+	}
+	e := up.reset.Load()
+	if e != 0 {
+		a.End, a.Errno = journey.EndReset, syscall.Errno(e)
+	}
+	return e != 0
 }
 
 // endUpload stops the second goroutine and waits for it.
