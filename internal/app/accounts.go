@@ -29,7 +29,7 @@ func (a *App) openAccounts(ctx context.Context, c *catalog.Catalog) (err error) 
 	if password != "" {
 		fmt.Fprintf(a.o.Stdout, "console account: %s, password: %s (shown this once)\n", identity.AdminName, password)
 	}
-	if _, taken := c.Applications[sandboxApplication]; taken {
+	if _, taken := c.Applications[sandboxApplication]; taken || c.LLM.Off {
 		return nil
 	}
 	return a.openSandboxKey()

@@ -42,7 +42,7 @@ Five things to try:
   4. Break something, and read why:
      %s
   5. Put the gateway before a server of your own, stop that server, and ask again:
-     %s proxy http://127.0.0.1:8000
+     %s proxy http://127.0.0.1:8000 --listen 127.0.0.1:8081 --console 127.0.0.1:8091 --data ./data-proxy
 
 Explain a call by its id:  %s explain ID --data %s
 `, chat("sandbox/echo", false), chat("sandbox/echo", true), gw, key, chat("sandbox/fault-connection_refused", false), program(), program(), a.o.DataDir)

@@ -115,6 +115,7 @@ func (c *call) explain() {
 	c.note("explain", string(f.Kind))
 	v := c.faultView()
 	body, contentType := c.failureBody(f, v)
+	c.j.BytesOut = int64(len(body))
 	h := &c.answer
 	h.Reset()
 	h.Add(wire.ContentType, nameContentType, contentType)

@@ -80,10 +80,6 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	if a.Kind = end.Kind; a.Kind == "" {
 		a.Kind = diagnose.Kind(a)
 	}
-	if frame := s.State().Error; frame.Kind != "" && !s.State().Content {
-		// Before any of the answer: it failed as a refusal would have.
-		a.Kind = frame.Kind
-	}
 	evidence := streamEvidence(s)
 	c.releaseAnswer()
 	// Tokens that came are the caller's, also when nothing has left us yet.

@@ -139,7 +139,7 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 		return c.fail(failure{kind: fault.CallerGone})
 	}
 	c.tried.Add(t.Target)
-	if c.repeat(a, 0, 0) {
+	if a.End != journey.EndCancelled && c.repeat(a, 0, 0) {
 		return true
 	}
 	c.judge(a)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	batchTarget = 512 << 10 // bytes of records taken over in one transaction
+	batchTarget = 256 << 10 // bytes of records taken over in one transaction
 	// yieldEvery is after how many records the drainer lets calls run: some 15 us.
 	yieldEvery  = 64
 	backoffLow  = 100 * time.Millisecond

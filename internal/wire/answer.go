@@ -237,11 +237,13 @@ func (c *conn) Abort() {
 		// What was already complete of the body still goes out, then the break.
 		_ = c.sendQuietly()
 	}
-	if l, ok := underlying(c.sock.nc).(interface{ SetLinger(int) error }); ok && c.answer.left < 0 && !c.answer.chunked {
+	// Not through TLS: its close_notify would make a cut look like an end.
+	nc := underlying(c.sock.nc)
+	if l, ok := nc.(interface{ SetLinger(int) error }); ok && c.answer.left < 0 && !c.answer.chunked {
 		// A body that ends with the connection would look whole with a FIN.
 		_ = l.SetLinger(0)
 	}
-	_ = c.sock.nc.Close()
+	_ = nc.Close()
 }
 
 func (c *conn) sendQuietly() error {

@@ -80,7 +80,9 @@ type Exchange interface {
 	BodyError() *BodyError
 	// Trailer is the request's trailer, empty before the body's end.
 	Trailer() *Header
-	// StopReading makes a ReadBody in progress return at once. The connection is closed afterwards.
+	// StopReading makes the ReadBody in progress, or else the next one, return at once. If some of
+	// the body has been read, the connection is closed after the answer; if not, the body can still
+	// be read from its start.
 	StopReading()
 
 	// Inform sends an interim answer (1xx); on HTTP/1.0 it is left out.

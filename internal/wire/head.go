@@ -28,6 +28,12 @@ func badHead(offset int, part, reason string) *HeadError {
 	return &HeadError{Part: part, Reason: reason, Offset: offset, Status: 400}
 }
 
+// lineOf returns the offset of the line on which a field's value, which is a part of head, stands.
+func lineOf(head, value []byte) int {
+	// Both end where the capacity of the buffer does.
+	return bytes.LastIndexByte(head[:cap(head)-cap(value)], '\n') + 1
+}
+
 // HeadEnd looks for the empty line that ends a head. It returns the offset after it, or 0 when
 // buf does not hold a whole head. from is where to look on: the length that buf had in the last
 // fruitless call, so that no byte is looked at twice.
@@ -103,6 +109,9 @@ func parseFields(head []byte, at int, h *Header, limit int, strict bool) *HeadEr
 			return badHead(at, "field line", "it has no colon")
 		}
 		if line[colon] != ':' {
+			if bytes.IndexByte(line, ':') < 0 {
+				return badHead(at, "field line", "it has no colon")
+			}
 			if line[colon] == ' ' || line[colon] == '\t' {
 				return badHead(at, "field name", "white space stands in or after it")
 			}

@@ -43,6 +43,9 @@ func (c *conn) ReadBody(p []byte, limit time.Duration) (int, error) {
 	if c.body.done {
 		return 0, io.EOF
 	}
+	if c.body.read > 0 && c.body.stopped.Load() {
+		return 0, c.bodyFailed("stopped", "", limit)
+	}
 	if c.body.wants {
 		if err := c.Continue(); err != nil {
 			return 0, c.bodyFailed("aborted", "", limit)
@@ -139,16 +142,24 @@ func ForbiddenTrailer(id ID) bool {
 
 // fill reads from the socket and turns its failure into a BodyError.
 func (c *conn) fill(p []byte, limit time.Duration) (int, error) {
-	n, err := c.sock.read(p, c.limit(limit))
-	switch {
-	case err == nil && n > 0:
-		return n, nil
-	case c.body.stopped.Load():
-		return 0, c.bodyFailed("stopped", "", limit)
-	case err == errTimeout:
-		return 0, c.bodyFailed("timeout", "", limit)
+	for {
+		n, err := c.sock.readNudged(p, c.limit(limit))
+		switch {
+		case err == nil && n > 0:
+			return n, nil
+		case err == errNudged && !c.body.stopped.Load():
+			continue // it was meant for a read that had already ended
+		case err == errNudged && c.body.read == 0:
+			// Nothing is lost: another attempt may read the body from its start.
+			c.body.stopped.Store(false)
+			return 0, &BodyError{Reason: "stopped", Want: c.req.Length, Limit: limit}
+		case err == errNudged:
+			return 0, c.bodyFailed("stopped", "", limit)
+		case err == errTimeout:
+			return 0, c.bodyFailed("timeout", "", limit)
+		}
+		return 0, c.bodyFailed("aborted", "", limit)
 	}
-	return 0, c.bodyFailed("aborted", "", limit)
 }
 
 func (c *conn) bodyFailed(reason, detail string, limit time.Duration) error {
@@ -163,5 +174,5 @@ func (c *conn) BodyError() *BodyError { return c.body.err }
 // StopReading implements Exchange.
 func (c *conn) StopReading() {
 	c.body.stopped.Store(true)
-	_ = c.sock.nc.SetReadDeadline(time.Unix(1, 0))
+	c.sock.nudge()
 }

@@ -42,10 +42,10 @@ func ParseRequest(head []byte, limits Limits, r *Request) *HeadError {
 	if err := parseFields(head, at, &r.Header, limits.Fields, true); err != nil {
 		return err
 	}
-	if err := r.checkHost(at); err != nil {
+	if err := r.checkHost(head, at); err != nil {
 		return err
 	}
-	return r.frame(at)
+	return r.frame(head)
 }
 
 func parseRequestLine(head []byte, r *Request) (int, *HeadError) {
@@ -160,11 +160,11 @@ func (r *Request) splitTarget() *HeadError {
 var slash = []byte("/")
 
 // checkHost holds the request to one Host (RFC 9112 section 3.2). An absolute-form target's
-// authority wins over it.
-func (r *Request) checkHost(at int) *HeadError {
+// authority wins over it. at is where the fields begin.
+func (r *Request) checkHost(head []byte, at int) *HeadError {
 	switch n := r.Header.Count(Host); {
 	case n > 1:
-		return badHead(at, "Host", "there is more than one")
+		return badHead(lineOf(head, r.Header.Get(Host)), "Host", "there is more than one")
 	case n == 0:
 		if r.Minor == 1 {
 			return badHead(at, "Host", "it is missing")
@@ -173,7 +173,7 @@ func (r *Request) checkHost(at int) *HeadError {
 	}
 	host := r.Header.Get(Host)
 	if len(host) > 0 && !validAuthority(host) {
-		return badHead(at, "Host", "it is not a host with an optional port")
+		return badHead(lineOf(head, host), "Host", "it is not a host with an optional port")
 	}
 	if r.Authority == nil {
 		r.Authority = host
@@ -220,9 +220,10 @@ func validAuthority(a []byte) bool {
 }
 
 // frame finds the body's length (RFC 9112 section 6.3) and what becomes of the connection.
-func (r *Request) frame(at int) *HeadError {
+func (r *Request) frame(head []byte) *HeadError {
 	h := &r.Header
 	if h.Has(TransferEncoding) {
+		at := lineOf(head, h.Get(TransferEncoding))
 		switch {
 		case r.Minor == 0:
 			return badHead(at, "Transfer-Encoding", "HTTP/1.0 has none")
@@ -233,10 +234,11 @@ func (r *Request) frame(at int) *HeadError {
 		case !EqualFold(h.Get(TransferEncoding), "chunked"):
 			return &HeadError{"Transfer-Encoding", "only chunked is understood", at, 501}
 		case h.announcesFraming():
-			return badHead(at, "Trailer", "it announces a field that frames messages")
+			return badHead(lineOf(head, h.Get(Trailer)), "Trailer", "it announces a field that frames messages")
 		}
 		r.Length = -1
 	} else if h.Has(ContentLength) {
+		at := lineOf(head, h.Get(ContentLength))
 		if h.Count(ContentLength) > 1 {
 			return badHead(at, "Content-Length", "there is more than one")
 		}
@@ -249,7 +251,7 @@ func (r *Request) frame(at int) *HeadError {
 	r.Close = h.closes(r.Minor) || string(r.Method) == "CONNECT"
 	if h.Has(Expect) {
 		if !EqualFold(h.Get(Expect), "100-continue") || h.Count(Expect) > 1 {
-			return &HeadError{"Expect", "only 100-continue is understood", at, 417}
+			return &HeadError{"Expect", "only 100-continue is understood", lineOf(head, h.Get(Expect)), 417}
 		}
 		// RFC 9110 section 10.1.1: without a body, or from HTTP/1.0, the expectation is void.
 		r.Continue = r.Minor == 1 && r.Length != 0

@@ -49,7 +49,7 @@ func ParseResponse(buf []byte, limits Limits, head bool, r *Response) (journey.P
 		}
 		return journey.FaultFieldLine, err
 	}
-	return r.frame(at, head)
+	return r.frame(buf, head)
 }
 
 func parseStatusLine(buf []byte, r *Response) (int, journey.ParseFault, *HeadError) {
@@ -100,10 +100,11 @@ func parseStatusLine(buf []byte, r *Response) (int, journey.ParseFault, *HeadErr
 var httpSlash = []byte("HTTP/")
 
 // frame finds the body's length (RFC 9112 section 6.3).
-func (r *Response) frame(at int, head bool) (journey.ParseFault, *HeadError) {
+func (r *Response) frame(buf []byte, head bool) (journey.ParseFault, *HeadError) {
 	h := &r.Header
 	length := int64(LengthUntilClose)
 	if h.Has(TransferEncoding) {
+		at := lineOf(buf, h.Get(TransferEncoding))
 		switch {
 		case h.Has(ContentLength):
 			return journey.FaultFraming, badHead(at, "Transfer-Encoding", "Content-Length stands beside it")
@@ -113,18 +114,18 @@ func (r *Response) frame(at int, head bool) (journey.ParseFault, *HeadError) {
 			return journey.FaultFraming, badHead(at, "Transfer-Encoding", "HTTP/1.0 has none")
 		}
 		if h.announcesFraming() {
-			return journey.FaultFraming, badHead(at, "Trailer", "it announces a field that frames messages")
+			return journey.FaultFraming, badHead(lineOf(buf, h.Get(Trailer)), "Trailer", "it announces a field that frames messages")
 		}
 		length = LengthChunked
 	} else if h.Has(ContentLength) {
 		first := h.Get(ContentLength)
 		for i := range h.Fields {
 			if f := &h.Fields[i]; f.ID == ContentLength && !bytes.Equal(f.Value, first) {
-				return journey.FaultContentLength, badHead(at, "Content-Length", "there are two that differ")
+				return journey.FaultContentLength, badHead(lineOf(buf, f.Value), "Content-Length", "there are two that differ")
 			}
 		}
 		if length = parseDecimal(first); length < 0 {
-			return journey.FaultContentLength, badHead(at, "Content-Length", "it is not a number")
+			return journey.FaultContentLength, badHead(lineOf(buf, first), "Content-Length", "it is not a number")
 		}
 		r.Declared = length
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync/atomic"
@@ -43,6 +44,7 @@ type sock struct {
 	rd, wr  rawOp
 	stale   bool
 	staleFn func(fd uintptr)
+	peeked  [1]byte
 }
 
 // rawOp holds the arguments and results of one direction's system call. The closure is made once
@@ -154,6 +156,9 @@ func (s *sock) readOp(by int64) (int, error) {
 			if s.cancelled.Load() {
 				return 0, errCancelled
 			}
+			if s.mayNudge && s.nudged.Swap(false) {
+				return 0, errNudged // its deadline may have been the one that ours replaced
+			}
 		}
 		n, err := s.readOnce()
 		if err == nil {
@@ -190,7 +195,8 @@ func (s *sock) readOp(by int64) (int, error) {
 func (s *sock) readOnce() (int, error) {
 	if s.rc == nil {
 		n, err := s.nc.Read(s.rd.p)
-		if n > 0 || isEOF(err) {
+		if n > 0 || err == io.EOF {
+			// Not io.ErrUnexpectedEOF: an end inside a record is a cut, whatever the framing says.
 			return n, nil
 		}
 		return n, err
@@ -311,6 +317,9 @@ func (s *sock) writeError(err error) error {
 func (s *sock) pending() bool {
 	rc := s.rc
 	if rc == nil {
+		if s.ahead() {
+			return true
+		}
 		inner, ok := s.nc.(interface{ NetConn() net.Conn })
 		if !ok {
 			return false
@@ -329,4 +338,15 @@ func (s *sock) pending() bool {
 	}
 	err := rc.Control(s.staleFn)
 	return err != nil || s.stale
+}
+
+// ahead tells whether TLS has taken more from the socket than it has given out, such as a second
+// record of the segment that ended the last answer: the kernel knows nothing of it. The read may
+// not wait, so it sees what TLS holds and nothing else.
+func (s *sock) ahead() bool {
+	_ = s.nc.SetReadDeadline(time.Unix(1, 0))
+	n, err := s.nc.Read(s.peeked[:])
+	_ = s.nc.SetReadDeadline(time.Time{})
+	s.readAt = 0
+	return n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"sync"
@@ -338,7 +339,7 @@ func (u *Upcall) piece() ([]byte, error) {
 			if err == errTrailer || err == errTrailerLarge {
 				a.Fault = journey.FaultTrailer
 			}
-			a.Line = clip(u.buf[u.r:u.w])
+			a.Line = clipLine(u.buf[u.r:u.w])
 			u.ended()
 			return nil, err
 		}
@@ -495,6 +496,12 @@ func (u *Upcall) Hijack() *Tunnel {
 	u.mu.Unlock()
 	_ = t.conn.SetDeadline(time.Time{})
 	return t
+}
+
+// clipLine copies the first line of p, without its end.
+func clipLine(p []byte) []byte {
+	line, _, _ := bytes.Cut(p, []byte{'\n'})
+	return clip(bytes.TrimSuffix(line, []byte{'\r'}))
 }
 
 func clip(p []byte) []byte {

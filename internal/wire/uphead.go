@@ -93,11 +93,7 @@ func (u *Upcall) readOneHead(call *Call, a *journey.Attempt) bool {
 				fault, err := ParseResponse(have[:end:end], limits, call.IsHead, &u.Response)
 				if err != nil {
 					a.Offset = int64(err.Offset)
-					line := have[err.Offset:end]
-					if i := bytes.IndexByte(line, '\n'); i >= 0 {
-						line = line[:i]
-					}
-					a.Line = clip(line)
+					a.Line = clipLine(have[err.Offset:end])
 					return u.parseFailed(a, fault, have)
 				}
 				u.r += end
@@ -173,7 +169,11 @@ func (u *Upcall) headRoom() {
 		u.r, u.w = 0, u.w-u.r
 		return
 	}
-	bigger := getBuffer(len(u.buf) * 4)
+	size := len(u.buf) * 4
+	if most := u.origin.o.Limits.Head + 1; size > most && len(u.buf) < most {
+		size = most
+	}
+	bigger := getBuffer(size)
 	copy(bigger, u.buf)
 	putBuffer(u.buf)
 	u.buf = bigger
