@@ -255,7 +255,7 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails
 	a.instance = hex.EncodeToString(id[:])
-	if a.sandbox, err = startSandbox(a.o.DataDir, a.deps, a.GatewayURL); err != nil {
+	if a.sandbox, err = startSandbox(a.o.DataDir, a.deps); err != nil {
 		return err
 	}
 	a.onClose(a.sandbox.Close)
@@ -333,8 +333,17 @@ func (a *App) openDoor(_ context.Context, c *catalog.Catalog) error {
 		return err
 	}
 	door, err := wire.NewDoor(a.doorOptions(c))
+	if err != nil {
+		return err
+	}
 	a.door = door
-	return err
+	a.onClose(func() error {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = door.Shutdown(now) // after Run nobody is left to be cut
+		return nil
+	})
+	return nil
 }
 
 func (a *App) doorOptions(c *catalog.Catalog) wire.DoorOptions {
@@ -392,20 +401,22 @@ func SocketPath(dataDir string) string { return filepath.Join(dataDir, "causeway
 func (a *App) Run(ctx, now context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
 	failed := make(chan error, 3)
-	go func() { failed <- a.door.Serve(a.listener) }()
-	go func() { failed <- serveHTTP(a.console, a.consoleL) }()
-	go func() { failed <- serveHTTP(a.socket, a.socketL) }()
 	watching, stopWatching := context.WithCancel(ctx)
-	var background sync.WaitGroup
-	background.Go(func() { a.watch(watching) })
+	var serving, watcher sync.WaitGroup
+	serving.Go(func() { failed <- a.door.Serve(a.listener) })
+	serving.Go(func() { failed <- serveHTTP(a.console, a.consoleL) })
+	serving.Go(func() { failed <- serveHTTP(a.socket, a.socketL) })
+	watcher.Go(func() { a.watch(watching) })
 	a.announce()
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
 	stopWatching()
-	background.Wait()
-	return errors.Join(err, a.drain(now))
+	watcher.Wait()
+	err = errors.Join(err, a.drain(now))
+	serving.Wait()
+	return err
 }
 
 func serveHTTP(s *http.Server, l net.Listener) error {

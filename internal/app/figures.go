@@ -31,8 +31,7 @@ func (a *App) targetFigures() []meter.Target {
 
 func (a *App) readiness(ctx context.Context) admin.Readiness {
 	gen := a.gateway.Generation()
-	r := admin.Readiness{Generation: gen.Number, ConfigHash: gen.Hash, Draining: a.gateway.Draining()}
-	r.ConfigError, _ = a.configError.Load().(string)
+	r := admin.Readiness{Generation: gen.Number, ConfigHash: gen.Hash, Draining: a.gateway.Draining(), ConfigError: a.failure()}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := a.store.Ping(ctx); err != nil {

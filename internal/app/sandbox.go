@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -24,23 +25,22 @@ const faultPrefix = "fault-"
 
 // faultLimits are short, so that a failure that shows only when a limit fires shows soon.
 var faultLimits = catalog.Timeouts{
-	Connect: 2 * time.Second, Send: 2 * time.Second, FirstByte: 2 * time.Second, Idle: 2 * time.Second, Total: 20 * time.Second,
+	Connect: 2 * time.Second, Send: 2 * time.Second, FirstByte: 2 * time.Second, Idle: 2 * time.Second, Total: 5 * time.Second,
 }
 
 // sandboxServer is the built-in provider: an HTTP server on a loopback port of its own for the models
 // that answer, and for each kind of fault a peer that really fails so.
 type sandboxServer struct {
-	url     string
-	server  *http.Server
-	lab     *faulty.Lab
-	deps    func() snapshot.Deps
-	gateway func() string // the gateway's own address, for loops
+	url    string
+	server *http.Server
+	lab    *faulty.Lab
+	deps   func() snapshot.Deps
 
 	mu     sync.Mutex
 	faults map[fault.Kind]*snapshot.Upstream
 }
 
-func startSandbox(dir string, deps func() snapshot.Deps, gateway func() string) (*sandboxServer, error) {
+func startSandbox(dir string, deps func() snapshot.Deps) (*sandboxServer, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("starting the sandbox: %w", err)
@@ -57,8 +57,11 @@ func startSandbox(dir string, deps func() snapshot.Deps, gateway func() string) 
 	}
 	s := &sandboxServer{
 		url:    "http://" + l.Addr().String() + "/v1",
-		server: &http.Server{Handler: sandbox.New(sandbox.Options{}), ReadHeaderTimeout: 10 * time.Second},
-		lab:    lab, deps: deps, gateway: gateway, faults: map[fault.Kind]*snapshot.Upstream{},
+		server: &http.Server{
+			Handler: sandbox.New(sandbox.Options{}), ReadHeaderTimeout: 10 * time.Second,
+			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // the gateway's own record says more
+		},
+		lab:    lab, deps: deps, faults: map[fault.Kind]*snapshot.Upstream{},
 	}
 	go func() { _ = s.server.Serve(l) }() // ends with Close
 	return s, nil
@@ -69,7 +72,7 @@ func startSandbox(dir string, deps func() snapshot.Deps, gateway func() string) 
 var sandboxModels = []string{"echo", "tools"}
 
 // Upstream implements gateway.Sandbox.
-func (s *sandboxServer) Upstream(model string) (up *snapshot.Upstream, synthetic fault.Kind, ok bool) {
+func (s *sandboxServer) Upstream(model string, stream bool) (up *snapshot.Upstream, synthetic fault.Kind, ok bool) {
 	name, isFault := strings.CutPrefix(model, faultPrefix)
 	if !isFault {
 		return nil, "", false
@@ -78,16 +81,16 @@ func (s *sandboxServer) Upstream(model string) (up *snapshot.Upstream, synthetic
 	if fault.Lookup(kind) == nil {
 		return nil, fault.ModelNotFound, false
 	}
+	f, found := faulty.ForKind(kind)
+	if !found || !showsOnModel(f) || f.Needs.Stream && !stream {
+		return nil, kind, false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if up := s.faults[kind]; up != nil {
 		return up, "", true
 	}
-	f, found := faulty.ForKind(kind)
-	if !found || f.Needs.Met() != nil || f.Needs.Upload || f.Needs.Upgrade || f.Needs.Head {
-		return nil, kind, false
-	}
-	peer, err := s.lab.StartFault(f, faulty.Params{Target: s.gateway()})
+	peer, err := s.lab.StartFault(f, faulty.Params{})
 	if err != nil {
 		return nil, kind, false
 	}
@@ -103,6 +106,19 @@ func (s *sandboxServer) Upstream(model string) (up *snapshot.Upstream, synthetic
 	return up, "", true
 }
 
+// showsOnModel tells whether a peer with the fault makes one call of a model end with its kind. An
+// answer that is whole but in no dialect never does: there it is read as the provider's.
+func showsOnModel(f faulty.Fault) bool {
+	n := f.Needs
+	switch {
+	case n.Met() != nil, n.Upload, n.Upgrade, n.Head, n.Reuse, n.Target, n.BodyLimit:
+		return false
+	case f.Status != 0 && !f.LLM:
+		return false
+	}
+	return f.Kind != fault.ConnectReset // the kernel may let the connection stand for a moment
+}
+
 // resolverAt asks one DNS server; nil for "" (the system's).
 func resolverAt(addr string) *net.Resolver {
 	if addr == "" {
@@ -116,5 +132,10 @@ func resolverAt(addr string) *net.Resolver {
 
 // Close ends the server and every faulty peer.
 func (s *sandboxServer) Close() error {
+	s.mu.Lock()
+	for _, up := range s.faults {
+		up.Close()
+	}
+	s.mu.Unlock()
 	return errors.Join(s.server.Close(), s.lab.Close())
 }

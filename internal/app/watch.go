@@ -8,8 +8,13 @@ import (
 	"causeway/internal/catalog"
 )
 
-// watchEvery is how often the configuration file and the certificates are looked at.
-const watchEvery = 500 * time.Millisecond
+// watchEvery is how often the configuration file and the files that it names are looked at. While what
+// was read last is not in force, every fourth look reads it again: what was missing, such as the key
+// beside a new certificate, may be there by now.
+const (
+	watchEvery = 500 * time.Millisecond
+	againEvery = 4
+)
 
 // stamp is what tells one version of a file from the next.
 type stamp struct {
@@ -35,7 +40,8 @@ func (a *App) watch(ctx context.Context) {
 	seen := a.stamps()
 	t := time.NewTicker(watchEvery)
 	defer t.Stop()
-	for {
+	for looks := 1; ; looks++ {
+		repeated := false
 		select {
 		case <-ctx.Done():
 			return
@@ -43,7 +49,11 @@ func (a *App) watch(ctx context.Context) {
 		case <-t.C:
 			now := a.stamps()
 			if same(seen, now) {
-				continue
+				if a.failure() == "" || looks%againEvery != 0 {
+					continue
+				}
+				repeated = true
+				break
 			}
 			// An editor may still be writing: it is read when it has been quiet for a moment.
 			time.Sleep(20 * time.Millisecond)
@@ -52,8 +62,14 @@ func (a *App) watch(ctx context.Context) {
 			}
 		}
 		seen = a.stamps()
-		a.reconfigure()
+		a.reconfigure(repeated)
 	}
+}
+
+// failure is why the configuration that was read last is not in force, "" when it is.
+func (a *App) failure() string {
+	text, _ := a.configError.Load().(string)
+	return text
 }
 
 func (a *App) stamps() map[string]stamp {
@@ -64,6 +80,11 @@ func (a *App) stamps() map[string]stamp {
 		}
 		for _, s := range gen.Catalog.Services {
 			if f := s.Upstream.TLS.CAFile; f != "" {
+				m[f] = stampOf(f)
+			}
+		}
+		for _, p := range gen.Catalog.Providers {
+			if f := p.TLS.CAFile; f != "" {
 				m[f] = stampOf(f)
 			}
 		}
@@ -84,11 +105,14 @@ func same(a, b map[string]stamp) bool {
 }
 
 // reconfigure reads the file again and puts it in force; a file that is not valid, or cannot be
-// compiled, changes nothing and is reported.
-func (a *App) reconfigure() {
+// compiled, changes nothing and is reported: once, when it is only read again for the same failure.
+func (a *App) reconfigure(repeated bool) {
 	next, err := a.loadFile()
 	if err == nil {
 		err = a.install(next)
+	}
+	if err != nil && repeated && err.Error() == a.failure() {
+		return
 	}
 	if err != nil {
 		a.configError.Store(err.Error())

@@ -41,7 +41,6 @@ type call struct {
 	// What the guards found.
 	caller      *policy.Caller
 	dropped     uint64 // fields that do not go upstream: the caller's credential
-	dropQuery   bool
 	rate        policy.Decision
 	limited     bool
 	client      netip.Addr // the caller's address, behind trusted proxies
@@ -91,13 +90,15 @@ type call struct {
 	retryIn   time.Duration // for Retry-After
 	committed bool
 	measured  bool
-	finish    bool // the answer was ended, or cut, as it should be
+	pretended bool // the sandbox's fault: whoever called is there to read it
 }
 
 // since is the time since the call began.
 func (c *call) since() time.Duration { return time.Since(c.began) }
 
-// view lets a string share the bytes of the request head, which outlive the call's record.
+// view lets a string share bytes of the request, which stay as they are until leave: no further than
+// the journey may it go, and what is kept longer (a finding, a note, the name of a model that a
+// provider remembers) is a copy.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // method returns the request's method without allocating for the usual ones.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"strings"
 
 	"causeway/internal/journey"
 	"causeway/internal/wire"
@@ -11,7 +12,6 @@ import (
 func (g *Gateway) enter(ex wire.Exchange) *call {
 	c := g.calls.Get().(*call)
 	c.g, c.ex, c.rq, c.began = g, ex, ex.Request(), ex.Began()
-	c.j.Reset()
 	j := &c.j
 	j.ID, j.Start = journey.NewID(c.began), c.began
 	c.idBuf = j.ID
@@ -27,20 +27,28 @@ func (g *Gateway) enter(ex wire.Exchange) *call {
 	return c
 }
 
-// address finds who calls: the peer, or, from a trusted proxy, the last address in
-// X-Forwarded-For that is not itself a trusted proxy's.
+// address finds who calls: the peer, or, from a trusted proxy, the last address in X-Forwarded-For
+// (where there is none, in Forwarded) that is not itself a trusted proxy's.
 func (c *call) address() {
 	h := &c.rq.Header
-	spoken := h.Has(wire.XForwardedFor) || h.Has(wire.Forwarded) || h.Has(wire.XRealIP)
+	spoken := h.Has(wire.XForwardedFor) || h.Has(wire.Forwarded) || h.Has(wire.XRealIP) || h.Has(wire.Via)
+	named := false
 	if len(c.gen.Trusted) > 0 && spoken && trusted(c.gen.Trusted, c.client) {
 		c.trustedPeer = true
-		if a, ok := c.forwardedFor(); ok && a != c.client {
+		var a netip.Addr
+		if h.Has(wire.XForwardedFor) {
+			a, named = c.forwardedFor()
+		} else {
+			a, named = c.forwarded()
+		}
+		if named && a != c.client {
 			c.client = a
 			c.j.Remote = a.String()
 		}
 	}
-	// A proxy on this machine speaks for others: then loopback is not who calls.
-	c.local = (c.client.IsLoopback() || !c.client.IsValid()) && (c.trustedPeer || !spoken && !h.Has(wire.Via))
+	// A proxy on this machine speaks for others: then loopback is who calls only if a proxy that is
+	// believed says so.
+	c.local = (c.client.IsLoopback() || !c.client.IsValid()) && (named || !spoken)
 }
 
 func trusted(list []netip.Prefix, a netip.Addr) bool {
@@ -78,19 +86,64 @@ func (c *call) forwardedFor() (found netip.Addr, ok bool) {
 	return found, ok
 }
 
+// forwarded is forwardedFor for the Forwarded fields (RFC 7239 section 4).
+func (c *call) forwarded() (found netip.Addr, ok bool) {
+	var nodes []string
+	for i := range c.rq.Header.Fields {
+		if f := &c.rq.Header.Fields[i]; f.ID == wire.Forwarded {
+			nodes = appendForwardedNodes(nodes, string(f.Value))
+		}
+	}
+	for i := len(nodes) - 1; i >= 0; i-- {
+		a, err := parseAddress([]byte(nodes[i]))
+		if err != nil {
+			return found, ok
+		}
+		found, ok = a, true
+		if !trusted(c.gen.Trusted, a) {
+			return found, ok
+		}
+	}
+	return found, ok
+}
+
+// appendForwardedNodes appends the "for" of each element, "" where an element has none.
+func appendForwardedNodes(nodes []string, value string) []string {
+	value += ","
+	node, quoted, from := "", false, 0
+	for i := 0; i < len(value); i++ {
+		switch b := value[i]; {
+		case b == '\\' && quoted:
+			i++
+		case b == '"':
+			quoted = !quoted
+		case (b == ';' || b == ',') && !quoted:
+			name, v, _ := strings.Cut(value[from:i], "=")
+			if strings.EqualFold(strings.Trim(name, " \t"), "for") {
+				node = strings.Trim(v, " \t\"")
+			}
+			if from = i + 1; b == ',' {
+				nodes, node = append(nodes, node), ""
+			}
+		}
+	}
+	if quoted {
+		nodes = append(nodes, "") // a quote that does not end: nothing here can be believed
+	}
+	return nodes
+}
+
+// parseAddress reads an address, with or without a port; an IPv6 address may be in brackets.
 func parseAddress(b []byte) (netip.Addr, error) {
-	s := string(b)
-	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
+	s := strings.Trim(string(b), " \t")
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap(), nil
 	}
-	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
-		s = s[:len(s)-1]
+	if len(s) > 1 && s[0] == '[' && s[len(s)-1] == ']' {
+		s = s[1 : len(s)-1]
 	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		return a.Unmap(), nil
-	}
-	ap, err := netip.ParseAddrPort(s)
-	return ap.Addr().Unmap(), err
+	a, err := netip.ParseAddr(s)
+	return a.Unmap(), err
 }
 
 // leave is what every call ends with, whatever happened: its record is closed, it is counted, and
@@ -104,12 +157,18 @@ func (c *call) leave() {
 	if c.held != nil {
 		g.bodies.Put((*[keepBody]byte)(c.held[:keepBody]))
 	}
+	c.forget()
+	g.calls.Put(c)
+}
+
+// forget makes c fit for the next call: nothing of this one is left in it but empty memory.
+func (c *call) forget() {
 	if cap(c.rewrite) > 1<<20 {
 		c.rewrite = nil
 	}
+	c.j.Reset()
 	*c = call{
 		j: c.j, rec: c.rec[:0], pieces: c.pieces[:0], out: c.out[:0], arena: c.arena[:0], answer: c.answer, pathBuf: c.pathBuf[:0], rewrite: c.rewrite[:0],
 	}
 	c.answer.Reset()
-	g.calls.Put(c)
 }

@@ -11,6 +11,7 @@ import (
 	"causeway/internal/diagnose"
 	"causeway/internal/fault"
 	"causeway/internal/llm"
+	"causeway/internal/policy"
 	"causeway/internal/wire"
 )
 
@@ -43,7 +44,7 @@ func (c *call) fail(f failure) bool {
 
 func (c *call) failWith(in diagnose.Input) {
 	c.finding = diagnose.Judge(c.input(in))
-	c.j.Finding = c.finding
+	c.j.Finding, c.retryIn = c.finding, in.RetryAfter
 	if c.finding != nil {
 		c.j.Status = c.finding.Status
 	}
@@ -53,6 +54,9 @@ func (c *call) failWith(in diagnose.Input) {
 func (c *call) input(in diagnose.Input) diagnose.Input {
 	in.Method, in.Idempotent, in.LLM, in.Time = c.j.Method, c.idempotent, c.dialect != nil, c.j.Start
 	in.Service, in.Provider, in.Model = c.j.Service, c.j.Provider, c.j.Model
+	for i := range in.Evidence {
+		in.Evidence[i] = c.key.Without(in.Evidence[i]) // a provider's message may quote it
+	}
 	if up := c.upstream; up != nil {
 		in.Backoff = up.Retries.Backoff
 		in.Healthy, in.Targets = up.Healthy()
@@ -69,11 +73,21 @@ func (c *call) input(in diagnose.Input) diagnose.Input {
 
 // ownURL is the address that the caller called, without query.
 func (c *call) ownURL() string {
-	scheme := "http"
-	if c.ex.TLS() != nil {
+	scheme, host := "http", c.j.Host
+	if c.ex.TLS() != nil || c.trustedPeer && wire.EqualFold(c.rq.Header.Get(wire.XForwardedProto), "https") {
 		scheme = "https"
 	}
-	return scheme + "://" + c.j.Host + c.j.Path
+	if public := c.gen.PublicURL; public != "" {
+		_, authority, _ := strings.Cut(public, "://")
+		authority, _, _ = strings.Cut(authority, "/")
+		if host == "" || strings.EqualFold(host, authority) {
+			return public + c.j.Path
+		}
+	}
+	if host == "" {
+		host = c.ex.Local().String()
+	}
+	return scheme + "://" + host + c.j.Path
 }
 
 // fullDetails tells whether the caller may know addresses and evidence (contract section 6).
@@ -107,23 +121,23 @@ func (c *call) explain() {
 		c.fail(failure{kind: fault.GatewayBug})
 		f = c.finding
 	}
-	if f.Kind == fault.CallerGone || c.ex.Gone() {
+	if f.Kind == fault.CallerGone && !c.pretended || c.ex.Gone() {
+		c.j.Status = statusCallerGone // whatever failed: nobody was there to get it
 		c.commit()
 		c.ex.Abort()
 		return
 	}
 	c.note("explain", string(f.Kind))
+	c.speak()
 	v := c.faultView()
 	body, contentType := c.failureBody(f, v)
-	c.j.BytesOut = int64(len(body))
+	c.willSend(body)
 	h := &c.answer
 	h.Reset()
 	h.Add(wire.ContentType, nameContentType, contentType)
 	h.Add(wire.CacheControl, nameCacheControl, valueNoStore)
 	h.Add(wire.Vary, nameVary, c.failureVary())
-	if &contentType[0] == &typeHTML[0] {
-		h.Add(wire.Other, nameCSP, valueCSP)
-	}
+	c.addGuards(contentType)
 	c.addOurs()
 	c.addFailureFields(f, v)
 	c.commit()
@@ -138,7 +152,42 @@ func (c *call) explain() {
 		c.ex.Abort()
 		return
 	}
-	c.finish = true
+}
+
+// statusCallerGone is in the log only.
+const statusCallerGone = 499
+
+// willSend notes how much of an answer of ours the caller gets.
+func (c *call) willSend(body []byte) {
+	if c.j.Method != "HEAD" {
+		c.j.BytesOut = int64(len(body))
+	}
+}
+
+// speak finds the dialect of a caller whose call failed before it was routed, so that its SDK can
+// read the failure.
+func (c *call) speak() {
+	if c.dialect != nil || c.svc != nil || c.own || c.gen.LLMOff {
+		return
+	}
+	path, ok := strings.CutPrefix(c.j.Path, c.gen.LLMPrefix)
+	if !ok || !c.gen.LLMHost(c.j.Host) {
+		return
+	}
+	for _, d := range c.gen.Dialects {
+		if m, found := d.Lookup(c.j.Method, path); (found || m.Allow != "") && !c.hostIsNamed() {
+			c.dialect, c.j.Dialect = d, d.Name()
+			return
+		}
+	}
+}
+
+// addGuards keeps browsers from reading more into an answer of ours than what it is.
+func (c *call) addGuards(contentType []byte) {
+	c.answer.Add(wire.Other, nameNoSniff, valueNoSniff)
+	if &contentType[0] == &typeHTML[0] {
+		c.answer.Add(wire.Other, nameCSP, valueCSP)
+	}
 }
 
 var (
@@ -149,6 +198,8 @@ var (
 	nameRetryAfter   = []byte("Retry-After")
 	nameShouldRetry  = []byte("x-should-retry")
 	nameAllow        = []byte("Allow")
+	nameNoSniff      = []byte("X-Content-Type-Options")
+	valueNoSniff     = []byte("nosniff")
 	nameCSP          = []byte("Content-Security-Policy")
 	valueCSP         = []byte(fault.ContentSecurityPolicy)
 	nameAuthenticate = []byte("WWW-Authenticate")
@@ -198,8 +249,8 @@ func (c *call) addFailureFields(f *fault.Finding, v fault.View) {
 		h.Add(wire.ProxyStatus, nameProxyStatus, []byte(s))
 	}
 	if f.Status == http.StatusTooManyRequests || f.Status == http.StatusServiceUnavailable {
-		if f.RetryAfterMS > 0 {
-			h.Add(wire.RetryAfter, nameRetryAfter, strconv.AppendInt(nil, (f.RetryAfterMS+999)/1000, 10))
+		if c.retryIn > 0 { // only what somebody knows: our own pause between attempts is no promise
+			h.Add(wire.RetryAfter, nameRetryAfter, strconv.AppendInt(nil, policy.Seconds(c.retryIn), 10))
 		}
 	}
 	if c.dialect != nil {
@@ -216,18 +267,11 @@ func (c *call) addFailureFields(f *fault.Finding, v fault.View) {
 	}
 }
 
-// shouldRetry is what SDKs obey before their own rules: true only when no byte of the request
-// reached a provider, nothing of it will be billed, and our budget for repeating is not spent.
+// shouldRetry is what SDKs obey before their own rules: true only when the fault does not last and no
+// attempt was made. After one a provider may have got the call, or our own retries or their budget
+// are spent, or the settings say not to repeat it.
 func (c *call) shouldRetry(f *fault.Finding) []byte {
-	if f.Retry != fault.Safe || f.Cause == fault.Caller || f.Cause == fault.Configuration {
-		return valueFalse
-	}
-	for i := range c.j.Attempts {
-		if c.j.Attempts[i].BytesOut > 0 {
-			return valueFalse
-		}
-	}
-	if c.upstream != nil && (c.again > c.upstream.Retries.Max) {
+	if f.Retry != fault.Safe || f.Cause == fault.Caller || f.Cause == fault.Configuration || len(c.j.Attempts) > 0 {
 		return valueFalse
 	}
 	return valueTrue

@@ -16,9 +16,9 @@ import (
 
 // Sandbox is the built-in provider's own side.
 type Sandbox interface {
-	// Upstream is who answers for a sandbox model. finding is set instead for a fault that no
-	// upstream can have: the call then fails with it.
-	Upstream(model string) (up *snapshot.Upstream, synthetic fault.Kind, ok bool)
+	// Upstream is who answers for a sandbox model, for a call that asked for a stream or did not.
+	// synthetic is set instead for a fault that no upstream can have there: the call then fails with it.
+	Upstream(model string, stream bool) (up *snapshot.Upstream, synthetic fault.Kind, ok bool)
 }
 
 // Options are what New needs; all but Log and Now are required.
@@ -39,8 +39,13 @@ type Gateway struct {
 	draining atomic.Bool
 	calls    sync.Pool
 	bodies   sync.Pool
+	readers  chan struct{} // held while a caller reads a call of its own
 	failLog  logLimit
 }
+
+// mostReaders is how many callers may look into the call log at once: whoever knows the address may
+// ask, and a search for what is not there reads much.
+const mostReaders = 4
 
 // New makes a gateway that serves the generation.
 func New(o Options, first *snapshot.Generation) (*Gateway, error) {
@@ -50,8 +55,12 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log}
-	g.calls.New = func() any { return new(call) }
+	g := &Gateway{ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders)}
+	g.calls.New = func() any {
+		c := new(call)
+		c.j.Reset()
+		return c
+	}
 	g.bodies.New = func() any { return new([keepBody]byte) }
 	g.current.Store(first)
 	return g, nil
@@ -106,13 +115,15 @@ func (g *Gateway) Refuse(ex wire.Exchange, why *wire.Refusal) {
 	c := g.enter(ex)
 	g.inFlight.Add(1)
 	defer func() {
+		if p := recover(); p != nil {
+			c.caught(p)
+		}
 		g.inFlight.Add(-1)
 		c.leave()
 	}()
-	c.gen = g.current.Load()
-	c.address()
-	c.slot, _ = g.ledger.Open(c.j.ID, c.j.Start.UnixNano(), c.j.Method, c.j.Path)
-	c.refused(why)
+	c.settle()
+	_ = c.open() // it is turned away whether there is room for its record or not
+	c.fail(refusalFailure(why))
 	c.explain()
 }
 

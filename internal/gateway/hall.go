@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strconv"
 
+	"causeway/internal/diagnose"
 	"causeway/internal/fault"
 	"causeway/internal/ledger"
 )
@@ -13,11 +14,11 @@ import (
 // hall is room 2: the call takes the generation that it keeps to its end, and a slot for its
 // record; more calls than the gateway can carry are turned away here.
 func (c *call) hall() bool {
-	g := c.g
-	c.gen = g.current.Load()
-	c.j.Generation = c.gen.Number
-	c.address()
-	if n := g.inFlight.Load(); c.gen.MaxCalls > 0 && n > int64(c.gen.MaxCalls) {
+	c.settle()
+	if errors.Is(c.open(), ledger.ErrFull) {
+		return c.fail(failure{kind: fault.CallLogFull})
+	}
+	if n := c.g.inFlight.Load(); c.gen.MaxCalls > 0 && n > int64(c.gen.MaxCalls) {
 		return c.fail(failure{
 			kind:     fault.GatewayOverloaded,
 			detail:   "this gateway already carries " + strconv.FormatInt(n-1, 10) + " calls; server.max_calls is " + strconv.Itoa(c.gen.MaxCalls) + ".",
@@ -25,12 +26,20 @@ func (c *call) hall() bool {
 			evidence: []string{fmt.Sprintf("calls in flight: %d, server.max_calls: %d", n-1, c.gen.MaxCalls)},
 		})
 	}
-	slot, err := g.ledger.Open(c.j.ID, c.j.Start.UnixNano(), c.j.Method, c.j.Path)
-	c.slot = slot
-	if errors.Is(err, ledger.ErrFull) {
-		return c.fail(failure{kind: fault.CallLogFull})
-	}
 	return true
+}
+
+// settle takes the generation, and finds who calls by its rules.
+func (c *call) settle() {
+	c.gen = c.g.current.Load()
+	c.j.Generation = c.gen.Number
+	c.address()
+}
+
+// open takes a slot for the call's record.
+func (c *call) open() (err error) {
+	c.slot, err = c.g.ledger.Open(c.j.ID, c.j.Start.UnixNano(), c.j.Method, c.j.Path)
+	return err
 }
 
 // caught turns a panic in any room into an answer and a record, so that one bug costs one call.
@@ -39,7 +48,7 @@ func (c *call) caught(p any) {
 	if c.ex.Started() {
 		c.j.Cut = true
 		c.note("hall", "a bug of the gateway ended the call")
-		c.fail(failure{kind: fault.GatewayBug})
+		c.failWith(diagnose.Input{Kind: fault.GatewayBug, Status: c.j.Status, Attempts: c.j.Attempts})
 		c.commit()
 		c.ex.Abort()
 		return

@@ -19,14 +19,18 @@ const neverCopied = 1<<wire.Host | 1<<wire.ContentLength | 1<<wire.TransferEncod
 	1<<wire.XForwardedPort | 1<<wire.XRealIP | 1<<wire.Forwarded | 1<<wire.Traceparent |
 	1<<wire.CausewayCallID | 1<<wire.CausewayAttempts | 1<<wire.CausewayFinding
 
-// lookalike tells whether a field name is one of ours written with "_" for "-": CGI and WSGI
-// servers read both as the same variable, so that it would speak for the gateway.
-func lookalike(name []byte) bool {
+// fromTrusted are those among them that a trusted proxy's word counts for as it stands.
+const fromTrusted = 1<<wire.Forwarded | 1<<wire.XForwardedPort | 1<<wire.XRealIP
+
+// lookalike tells whether a field name is one of ours, or of the operator's rules, written with "_"
+// for "-": CGI and WSGI servers read both as the same variable, so that it would speak for us.
+func lookalike(name []byte, rules *snapshot.HeaderRules) bool {
 	if bytes.IndexByte(name, '_') < 0 {
 		return false
 	}
-	id := wire.Identify(bytes.ReplaceAll(name, []byte{'_'}, []byte{'-'}))
-	return id != wire.Other && uint64(neverCopied)&(1<<id) != 0
+	plain := bytes.ReplaceAll(name, []byte{'_'}, []byte{'-'})
+	id := wire.Identify(plain)
+	return id != wire.Other && uint64(neverCopied)&(1<<id) != 0 || rules != nil && rules.Drops(plain)
 }
 
 // nominated tells whether the caller's Connection field names this field as its connection's own
@@ -57,7 +61,7 @@ func (c *call) appendHead(dst []byte, o *wire.Origin, up *snapshot.Upstream, tar
 	dst = append(dst, ' ')
 	dst = append(dst, o.Prefix...)
 	dst = append(dst, target...)
-	if rq.HasQuery && !c.dropQuery {
+	if rq.HasQuery {
 		dst = append(dst, '?')
 		dst = append(dst, rq.Query...)
 	}
@@ -104,13 +108,13 @@ func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
 	for i := range rq.Header.Fields {
 		f := &rq.Header.Fields[i]
 		if f.ID != wire.Other {
-			if uint64(neverCopied)&(1<<f.ID) != 0 && !(c.trustedPeer && f.ID == wire.Forwarded) {
+			if uint64(neverCopied)&(1<<f.ID) != 0 && !(c.trustedPeer && uint64(fromTrusted)&(1<<f.ID) != 0) {
 				continue
 			}
 			if uint64(c.dropped)&(1<<f.ID) != 0 {
 				continue
 			}
-		} else if lookalike(f.Name) {
+		} else if lookalike(f.Name, up.Rules) || c.model != nil && wire.EqualFold(f.Name, "api-key") {
 			continue
 		}
 		if up.Rules != nil && up.Rules.Drops(f.Name) {
@@ -171,10 +175,10 @@ func (c *call) appendForwarded(dst []byte) []byte {
 	}
 	host := rq.Authority
 	if c.trustedPeer {
-		if v := rq.Header.Get(wire.XForwardedProto); len(v) > 0 {
+		if v := rq.Header.Get(wire.XForwardedProto); len(v) > 0 && plainText(v) {
 			proto = view(v)
 		}
-		if v := rq.Header.Get(wire.XForwardedHost); len(v) > 0 {
+		if v := rq.Header.Get(wire.XForwardedHost); len(v) > 0 && plainText(v) {
 			host = v
 		}
 	}
@@ -201,6 +205,16 @@ func (c *call) appendForwarded(dst []byte) []byte {
 	dst = append(dst, ";proto="...)
 	dst = append(dst, proto...)
 	return append(dst, '\r', '\n')
+}
+
+// plainText tells whether a scheme or host is one that can stand in Forwarded as it is.
+func plainText(v []byte) bool {
+	for _, b := range v {
+		if b <= ' ' || b >= 0x7f || b == '"' || b == '\\' || b == ';' || b == ',' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendTrace continues the caller's trace, or begins one (W3C Trace Context, section 3.2).

@@ -1,6 +1,6 @@
 package gateway
 
-import "causeway/internal/wire"
+import "causeway/internal/ledger"
 
 // commit closes the call's record. It runs before the last byte of the answer goes out, so that a
 // call that was answered is in the call log whatever happens to this process afterwards.
@@ -14,9 +14,7 @@ func (c *call) commit() {
 	if j.FirstByte == 0 && j.BytesOut > 0 {
 		j.FirstByte = j.Total // the whole answer goes out at once
 	}
-	if c.ex.BytesIn() > j.BytesIn {
-		j.BytesIn = c.ex.BytesIn()
-	}
+	j.BytesIn = max(j.BytesIn, c.bytesIn())
 	failed := j.Finding != nil
 	if c.keepBodies(failed) {
 		if c.body != nil {
@@ -26,7 +24,7 @@ func (c *call) commit() {
 	} else {
 		j.ResponseBody = nil
 	}
-	c.rec = j.AppendRecord(c.rec[:0])
+	c.rec = ledger.AppendRecord(c.rec[:0], j)
 	_ = c.slot.Commit(c.rec) // a record that was dropped is counted there
 }
 
@@ -48,9 +46,4 @@ func (c *call) measure() {
 		return
 	}
 	series.Call(nil, &c.j)
-}
-
-// refused says why the door turned a call away.
-func (c *call) refused(why *wire.Refusal) {
-	c.fail(refusalFailure(why))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"causeway/internal/fault"
@@ -37,7 +38,7 @@ func (c *call) luggage() bool {
 		c.body = c.held[:n]
 		return true
 	}
-	c.limit = limitedBody{ex: c.ex, left: c.bodyLimit(), most: c.bodyLimit()}
+	c.limit.ex, c.limit.left, c.limit.most = c.ex, c.bodyLimit(), c.bodyLimit()
 	c.stream = &c.limit
 	return true
 }
@@ -82,28 +83,42 @@ func (c *call) bodySilence() time.Duration {
 
 func (c *call) bodyLimit() int64 {
 	if c.svc != nil && c.svc.BodyLimit > 0 {
-		return c.svc.BodyLimit
+		return min(c.svc.BodyLimit, c.gen.MaxBody)
 	}
 	return c.gen.MaxBody
 }
 
 var errBodyTooLarge = errors.New("the body is larger than the limit")
 
-// limitedBody ends a body of unknown length at the limit.
+// limitedBody ends a body of unknown length at the limit. It is read by the upload's goroutine.
 type limitedBody struct {
-	ex   wire.Exchange
-	left int64
-	most int64
-	over bool // read after the upload has ended
+	ex    wire.Exchange
+	left  int64
+	most  int64
+	over  bool // looked at after the upload has ended
+	read  atomic.Int64
+	whole atomic.Bool // it was read to its end
 }
 
 func (b *limitedBody) ReadBody(p []byte, silence time.Duration) (int, error) {
 	n, err := b.ex.ReadBody(p, silence)
+	b.read.Add(int64(n))
 	if b.left -= int64(n); b.left < 0 && b.most > 0 {
 		b.over = true
 		return 0, errBodyTooLarge
 	}
+	if err == io.EOF {
+		b.whole.Store(true)
+	}
 	return n, err
+}
+
+// bytesIn is how much of the caller's body was read.
+func (c *call) bytesIn() int64 {
+	if c.stream != nil {
+		return c.limit.read.Load() // the upload may still be running
+	}
+	return c.ex.BytesIn()
 }
 
 func (b *limitedBody) StopReading()          { b.ex.StopReading() }
@@ -141,7 +156,8 @@ func (c *call) uploadFault() (handled bool) {
 		c.tooLarge(-1)
 		return true
 	}
-	if err := c.ex.BodyError(); err != nil {
+	// "stopped" is our own doing: an attempt ended before its upload did.
+	if err := c.ex.BodyError(); err != nil && err.Reason != "stopped" {
 		c.bodyFault(err)
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -44,11 +45,11 @@ func (c *call) llmAddress() (done, ok bool) {
 		if !found && m.Allow == "" {
 			continue
 		}
-		if g.LLMHosts != nil && !g.LLMHosts[strings.ToLower(hostOnly(view(c.rq.Authority)))] || c.hostIsNamed() {
+		if !g.LLMHost(view(c.rq.Authority)) || c.hostIsNamed() {
 			return false, false
 		}
 		c.dialect, c.op, c.pathModel = d, m.Op, m.Model
-		c.j.Dialect, c.j.Route = d.Name(), strings.Clone(path)
+		c.j.Dialect, c.j.Route = d.Name(), path
 		if m.Model != "" {
 			c.j.Route = strings.TrimSuffix(c.j.Route, m.Model) + "*"
 		}
@@ -62,11 +63,33 @@ func (c *call) llmAddress() (done, ok bool) {
 	return false, false
 }
 
-func hostOnly(authority string) string {
-	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
-		return authority[:i]
+// notServed are the OpenAI addresses that this version has no room for.
+var notServed = []string{"/v1/responses/", "/v1/images/", "/v1/audio/", "/v1/rerank", "/v1/files", "/v1/batches", "/v1/realtime"}
+
+// unserved tells whether the call is for one of them. Who calls there is an SDK, which reads only
+// its own dialect.
+func (c *call) unserved() bool {
+	path, ok := strings.CutPrefix(c.j.Path, c.gen.LLMPrefix)
+	if c.gen.LLMOff || !ok || len(c.gen.Dialects) == 0 || !c.gen.LLMHost(c.j.Host) {
+		return false
 	}
-	return authority
+	for _, address := range notServed {
+		if strings.HasPrefix(path, address) {
+			c.dialect = c.gen.Dialects[0]
+			c.j.Dialect = c.dialect.Name()
+			return true
+		}
+	}
+	return false
+}
+
+// addresses lists what the caller's dialect has here.
+func (c *call) addresses() string {
+	var list []string
+	for _, r := range c.dialect.Routes() {
+		list = append(list, r.Method+" "+c.gen.LLMPrefix+r.Path)
+	}
+	return strings.Join(list, ", ")
 }
 
 // translate is room 5: it reads which model is asked for, and whether the caller may use it.
@@ -89,7 +112,7 @@ func (c *call) translate() bool {
 		return c.fail(f)
 	}
 	c.j.Stream = c.llmReq.Stream
-	return c.resolve(string(c.llmReq.Model))
+	return c.resolve(view(c.llmReq.Model))
 }
 
 func quotePointer(p string) string {
@@ -199,7 +222,12 @@ func (c *call) answerModels() {
 	created := c.gen.Created
 	var body []byte
 	if c.op == llm.GetModel {
-		if !c.resolve(c.pathModel) {
+		// SDKs send the slash of PROVIDER/MODEL as %2F.
+		name, err := url.PathUnescape(c.pathModel)
+		if err != nil {
+			name = c.pathModel
+		}
+		if !c.resolve(name) {
 			c.explain()
 			return
 		}
@@ -232,23 +260,50 @@ func (c *call) chooseModel() bool {
 	t := &c.model.Targets[i]
 	c.provider = t.Provider
 	c.j.Provider, c.j.TargetModel = t.Provider.Name, t.Model
-	c.upstream = t.Provider.Upstream
+	asked := t.Provider.Upstream
 	if t.Provider.Sandbox {
-		up, kind, ok := c.g.sandbox.Upstream(t.Model)
+		up, kind, ok := c.g.sandbox.Upstream(t.Model, c.llmReq.Stream)
 		if kind != "" {
-			return c.fail(failure{kind: kind, evidence: []string{"made by the sandbox because " + c.j.Model + " was asked for"}})
+			return c.pretend(kind)
 		}
 		if ok {
-			c.upstream = up
+			asked = up
 		}
 	}
-	c.begin()
-	c.pseudonym = c.upstream.Pseudonym
-	c.tried = upstream.Tried{}
+	if asked != c.upstream {
+		c.upstream, c.tried = asked, upstream.Tried{}
+		if !c.looped() {
+			return false
+		}
+		c.begin()
+	}
 	if c.target == nil {
-		c.target = []byte(c.dialect.Path(c.op))
+		c.pathBuf = append(c.pathBuf[:0], c.dialect.Path(c.op)...)
+		c.target = c.pathBuf
 	}
 	return true
+}
+
+// pretend ends a call for a sandbox model whose fault no upstream can have. A kind that never is an
+// answer of ours gets the status of what its caller would see.
+func (c *call) pretend(kind fault.Kind) bool {
+	f := failure{kind: kind, evidence: []string{"made by the sandbox because " + c.j.Model + " was asked for"}}
+	if e := fault.Lookup(kind); e != nil && e.Status == 0 {
+		switch kind {
+		case fault.UpstreamRateLimited:
+			f.status = http.StatusTooManyRequests
+		case fault.UpstreamUnavailable:
+			f.status = http.StatusServiceUnavailable
+		case fault.UpstreamTimeout:
+			f.status = http.StatusGatewayTimeout
+		case fault.UpstreamError:
+			f.status = http.StatusInternalServerError
+		default:
+			f.status = http.StatusBadGateway
+		}
+	}
+	c.pretended = true
+	return c.fail(f)
 }
 
 // askModel makes the body for the model of this attempt.
@@ -264,9 +319,13 @@ func (c *call) askModel() []byte {
 // deliverModel is room 10 for a model's answer: it is held to the dialect before the caller gets it.
 func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
 	res := &u.Response
-	c.ex.WriteLimit(c.upstream.Timeouts.Idle)
 	ok := res.Status >= 200 && res.Status < 300
 	if ok && llm.IsEventStream(view(res.Header.Get(wire.ContentType))) {
+		if !c.llmReq.Stream {
+			// An SDK that asked for JSON would hand its program the events as one text, and raise nothing.
+			c.releaseAnswer()
+			return c.modelFailed(a, fault.IncompatibleResponse, "the call asked for one JSON body, and the answer is a stream of events", nil)
+		}
 		return c.deliverStream(t, u, a)
 	}
 	if enc := res.Header.Get(wire.ContentEncoding); enc != nil && !wire.EqualFold(enc, "identity") {
@@ -366,13 +425,21 @@ func (c *call) passModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, 
 		return c.callerLeft()
 	}
 	if held != nil {
-		long := c.dialect.LongAnswer(c.op)
-		long.Feed(held)
-		c.long = long
+		c.long = c.dialect.LongAnswer(c.op)
 	}
-	ok := c.relay(t, u, a, held)
-	c.long = nil
-	return ok
+	return c.relay(t, u, a, held)
+}
+
+// finishLong takes the usage out of an answer that was too long to hold.
+func (c *call) finishLong(clean bool) {
+	if c.long == nil {
+		return
+	}
+	read, ok := c.long.Finish(clean)
+	c.long, c.j.Usage = nil, read.Usage
+	if !ok {
+		c.note("translate", "the answer was passed on while it came, and is not one of its dialect: "+read.Problem)
+	}
 }
 
 // providerError handles an answer whose status says that the provider refused or failed.
@@ -387,12 +454,12 @@ func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		Kind: a.Kind, Attempts: c.j.Attempts, Evidence: pe.Evidence(), RetryAfter: pe.RetryAfter,
 		Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u)},
 	}
-	if !pe.Passable() {
+	if !pe.Passable() || c.key.QuotedIn(body) {
 		if c.key != nil && c.key.Hint != "" {
 			in.Evidence = append(in.Evidence, "the key that was used: "+c.key.Hint)
 		}
+		c.failWith(in) // while the answer's fields are still there to be looked at
 		c.releaseAnswer()
-		c.failWith(in)
 		return c.explained()
 	}
 	in.Passed = true

@@ -82,6 +82,15 @@ func (c *call) ownCall(text string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	select {
+	case c.g.readers <- struct{}{}:
+		defer func() { <-c.g.readers }()
+	case <-ctx.Done():
+		text := "Too many callers are reading their calls at this moment."
+		c.fail(failure{kind: fault.GatewayOverloaded, detail: text, safe: text})
+		c.explain()
+		return
+	}
 	j, err := c.g.ledger.Get(ctx, id)
 	if err != nil || !c.mayRead(&j) {
 		c.noCall("No call of this id was made with this key; the key goes where it went in the call.")
@@ -124,18 +133,16 @@ func (c *call) noCall(text string) {
 
 // page answers one of the gateway's own addresses.
 func (c *call) page(status int, contentType, body []byte) {
-	c.j.Status, c.j.BytesOut = status, int64(len(body))
+	c.j.Status = status
+	c.willSend(body)
 	h := &c.answer
 	h.Reset()
 	h.Add(wire.ContentType, nameContentType, contentType)
 	h.Add(wire.CacheControl, nameCacheControl, valueNoStore)
 	h.Add(wire.Vary, nameVary, valueAccept)
-	h.Add(wire.Other, nameNoSniff, valueNoSniff)
-	if &contentType[0] == &typeHTML[0] {
-		h.Add(wire.Other, nameCSP, valueCSP)
-	}
+	h.Add(wire.ProxyStatus, nameProxyStatus, valueOurs)
+	c.addGuards(contentType)
 	c.addOurs()
-	c.j.FirstByte = c.since()
 	c.commit()
 	c.ex.WriteLimit(10 * time.Second)
 	length := int64(len(body))
@@ -143,10 +150,7 @@ func (c *call) page(status int, contentType, body []byte) {
 		c.ex.Abort()
 		return
 	}
-	c.finish = true
 }
 
-var (
-	nameNoSniff  = []byte("X-Content-Type-Options")
-	valueNoSniff = []byte("nosniff")
-)
+// valueOurs is the Proxy-Status of an answer that is ours and tells of no failure.
+var valueOurs = []byte("causeway")

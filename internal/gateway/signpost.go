@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"strings"
 
 	"causeway/internal/fault"
 	"causeway/internal/route"
@@ -53,9 +52,13 @@ func (c *call) signpost() bool {
 	case route.BadPath:
 		return c.fail(failure{kind: fault.MalformedRequest, detail: "The request's path is not valid: " + res.Err.Error() + ".", safe: "The request's path is not valid: " + res.Err.Error() + "."})
 	}
+	if c.unserved() {
+		text := "This version of the gateway does not serve " + c.j.Method + " " + c.j.Path + "; its LLM addresses are " + c.addresses() + "."
+		return c.fail(failure{kind: fault.RouteNotFound, detail: text, safe: text})
+	}
 	return c.fail(failure{
 		kind:     fault.RouteNotFound,
-		detail:   "No route takes " + c.j.Method + " " + strings.Clone(c.j.Path) + hostText(c.j.Host) + ".",
+		detail:   "No route takes " + c.j.Method + " " + c.j.Path + hostText(c.j.Host) + ".",
 		safe:     "No route takes this method and path.",
 		evidence: c.nearMisses(),
 	})
@@ -123,8 +126,16 @@ func (c *call) looped() bool {
 			detail:   c.upstream.Name + ": the call has already come through this gateway for the same service; the upstream leads back here.",
 			safe:     "The call has already come through this gateway for the same service; its upstream leads back here.",
 			evidence: []string{"Via: " + string(f.Value)},
-			advice:   []string{"Look at upstream.targets of " + c.upstream.Name + ": one of them is this gateway's own address, or a proxy that sends the call back here."},
+			advice:   []string{"Look at " + c.whereTo() + ": it is this gateway's own address, or a proxy's that sends the call back here."},
 		})
 	}
 	return true
+}
+
+// whereTo is the setting that says where the call goes.
+func (c *call) whereTo() string {
+	if c.model != nil {
+		return "providers." + c.upstream.Name + ".base_url"
+	}
+	return "services." + c.upstream.Name + ".upstream.targets"
 }

@@ -99,7 +99,6 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 		c.ex.Abort()
 		return true
 	}
-	c.finish = true
 	return true
 }
 

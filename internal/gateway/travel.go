@@ -76,6 +76,8 @@ func (c *call) begin() {
 func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	up := c.upstream
 	c.again++
+	c.modelProblem, c.modelEvidence = "", nil
+	c.ex.WriteLimit(up.Timeouts.Idle)
 	a := c.j.NewAttempt()
 	if a.Start = c.j.Admitted; c.again > 1 {
 		a.Start = c.since()
@@ -152,8 +154,8 @@ func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool 
 	up := c.upstream
 	f := upstream.Failure{
 		Kind: a.Kind, Status: status, Phase: a.Phase, NothingSent: nothingSent(a), Idempotent: c.idempotent,
-		Replayable: c.stream == nil || c.ex.BytesIn() == 0, AnswerBegun: c.ex.Started(),
-		OtherTarget: up.Pool.Untried(&c.tried), Attempts: c.again,
+		Replayable: c.replayable(status), AnswerBegun: c.ex.Started(),
+		OtherTarget: up.Pool.Untried(&c.tried) || c.model != nil && c.model.Untried(c.triedModels), Attempts: c.again,
 	}
 	if e := fault.Lookup(a.Kind); e != nil {
 		f.Again = e.Again
@@ -179,6 +181,12 @@ func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool 
 		c.pause(pause)
 	}
 	return ok
+}
+
+// replayable tells whether the body can be sent again from its first byte. While an answer is there
+// a streamed body may still be coming in.
+func (c *call) replayable(status int) bool {
+	return c.stream == nil || status == 0 && c.limit.read.Load() == 0
 }
 
 // nothingSent tells whether no byte of the request can have reached an application.

@@ -35,9 +35,13 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	if length == wire.LengthUntilClose {
 		length = wire.LengthChunked
 	}
-	c.ex.WriteLimit(c.upstream.Timeouts.Idle)
 	c.j.Status = res.Status
 	if c.ex.Start(res.Status, view(res.Reason), &c.answer, length, res.Declared) != nil {
+		c.releaseAnswer()
+		return c.callerLeft()
+	}
+	// The head does not wait for its body: a stream of events may be silent at first.
+	if first == nil && !u.Buffered() && !c.holds(u) && c.ex.Flush() != nil {
 		c.releaseAnswer()
 		return c.callerLeft()
 	}
@@ -47,7 +51,7 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 // relay passes the body on, piece by piece. Each piece is sent when there is no more of it at hand;
 // the call's record is committed before the last one goes out.
 func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piece []byte) bool {
-	keep := c.keepBodies(c.j.Status >= 500)
+	keep := c.keepBodies(c.finding != nil)
 	for {
 		if piece == nil {
 			p, err := u.Next()
@@ -99,6 +103,11 @@ func (c *call) ended(t snapshot.Chosen, a *journey.Attempt) {
 		return
 	}
 	a.End, a.Phase = journey.EndComplete, journey.PhaseDone
+	if c.stream != nil {
+		// The upload's own facts come when the connection is released, which is after the last byte.
+		a.BodyOut, a.SendComplete = c.limit.read.Load(), c.limit.whole.Load()
+	}
+	c.finishLong(true)
 	c.commit()
 	if a.Kind == "" {
 		t.MarkGood(c.began.Add(c.j.Total))
@@ -112,7 +121,15 @@ func (c *call) complete(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) b
 	if len(trailer.Fields) == 0 {
 		trailer = nil
 	}
-	c.finish = c.ex.End(trailer) == nil
+	if trailer == nil && c.stream == nil {
+		// Connection and slot are free before the caller can know that its answer is whole: its next
+		// call finds them so.
+		c.releaseAnswer()
+		c.releaseTarget()
+	}
+	if c.ex.End(trailer) != nil {
+		c.ex.Abort()
+	}
 	c.releaseAnswer()
 	if c.finding != nil {
 		c.logFailure()
@@ -129,9 +146,10 @@ func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
 	}
 	if c.ex.Withdraw() {
 		c.j.Status, c.j.BytesOut, c.j.FirstByte = 0, 0, 0
-		c.j.ResponseBody, c.j.Finding, c.finding = nil, nil, nil
+		c.j.ResponseBody, c.j.Finding, c.finding, c.long = nil, nil, nil, nil
 		return false
 	}
+	c.finishLong(false)
 	c.j.Cut = true
 	c.judge(a)
 	c.commit()
@@ -142,7 +160,16 @@ func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
 
 // callerLeft ends a call whose caller is gone. There is nobody to answer.
 func (c *call) callerLeft() bool {
-	c.fail(failure{kind: fault.CallerGone})
+	if !c.committed {
+		in := diagnose.Input{Kind: fault.CallerGone, Attempts: c.j.Attempts}
+		if c.ex.Withdraw() {
+			c.j.BytesOut, c.j.FirstByte = 0, 0
+		} else {
+			in.Status = c.j.Status // it had got the begin of an answer
+		}
+		c.finishLong(false)
+		c.failWith(in)
+	}
 	c.commit()
 	c.ex.Abort()
 	return true
@@ -285,7 +312,6 @@ func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) boo
 		c.note("write", "the tunnel was closed after "+c.upstream.Timeouts.Idle.String()+" of silence (timeouts.idle)")
 	}
 	c.commit()
-	c.finish = true
 	return true
 }
 

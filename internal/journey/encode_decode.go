@@ -14,7 +14,7 @@ import (
 var ErrRecord = errors.New("not a readable call record")
 
 // DecodeRecord reads what AppendRecord wrote. It copies what it needs of b. Every error is an
-// ErrRecord. It never panics, and the memory it takes is bounded by a small multiple of len(b).
+// ErrRecord. It never panics, and for a byte of b it takes at most some hundred bytes of memory.
 func DecodeRecord(b []byte) (Journey, error) {
 	r := reader{b: b, text: string(b)}
 	var j Journey

@@ -50,7 +50,7 @@ func failedCall() *Journey {
 		Kind: fault.TLSCertificateExpired, Again: "not retried: lasting",
 	}
 	j.Finding = &fault.Finding{
-		Kind: fault.TLSCertificateExpired, Cause: fault.Configuration, Status: 502, Detail: strings.Repeat("detail ", 40),
+		Kind: fault.TLSCertificateExpired, Cause: fault.Configuration, Status: 502, Detail: strings.Repeat("detail ", 20),
 		SafeDetail: "safe", Retry: fault.No, RetryAfterMS: 500, Evidence: []string{"a", "b"}, RuledOut: []string{"c"},
 		Attempts: []fault.Attempt{{Target: "https://[::1]:9001", Kind: fault.TLSCertificateExpired, Status: 0, MS: 0.2}},
 		Advice:   []string{"renew it"}, CallerAdvice: []string{"wait"},
@@ -60,7 +60,7 @@ func failedCall() *Journey {
 	j.Note(5*time.Millisecond, "choose", "skipped one target")
 	j.Policies = []string{"rate_limit: 100/1s by application"}
 	j.Usage = Usage{Input: 12, Output: 3, Cached: -1, CacheWrite: -1, Reasoning: 0, Source: "partial"}
-	j.RequestBody, j.ResponseBody = []byte("request"), bytes.Repeat([]byte("answer "), 1000)
+	j.RequestBody, j.ResponseBody = []byte("request"), bytes.Repeat([]byte("answer "), 30)
 	j.Dialect, j.Stream, j.TLS, j.Cut = "openai", true, true, true
 	return j
 }

@@ -364,8 +364,8 @@ func TestADamagedChunkIsPassedOver(t *testing.T) {
 	dir := t.TempDir()
 	l, db := withStore(t, dir, quiet)
 	var calls []*journey.Journey
-	for range 3 {
-		j := goodCall(time.Now())
+	for i := range 3 {
+		j := goodCall(noon.Add(time.Duration(i) * time.Second))
 		keepCall(t, l, j)
 		flushed(t, l)
 		calls = append(calls, j)

@@ -33,8 +33,8 @@ type damagedRecord struct {
 	Bytes  []byte    `json:"bytes"` // base64
 }
 
-// add counts a damage and copies its bytes. That it happens is logged once per kind of place, the
-// bytes never: they may hold what a caller sent.
+// add counts a damage and copies its bytes. It is logged without them: they may hold what a caller
+// sent.
 func (d *damaged) add(file string, offset int64, reason string, bytes []byte) {
 	d.count.Add(1)
 	err := d.write(damagedRecord{time.Now().UTC(), filepath.Base(file), offset, reason, bytes})

@@ -9,11 +9,11 @@ import (
 
 const (
 	// dropStep and shrinkStep bound what one step of retention does, some milliseconds.
-	dropStep   = 4
+	dropStep   = 8
 	shrinkStep = 1 << 20
 	// retainSteps are taken after each batch while there is more to delete: together they delete
 	// more chunks than a batch brings.
-	retainSteps = 3
+	retainSteps = 2
 	// Unused space below this, or an eighth of what is in use, is left for the chunks to come.
 	shrinkFrom = 16 << 20
 )

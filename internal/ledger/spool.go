@@ -91,8 +91,8 @@ func openSpool(dir string, opts *Options, lim *limits, marks []journey.SpoolMark
 	}
 	s := &spool{
 		dir: dir, opts: opts, lim: lim, log: opts.Log, shards: make([]shard, shardCount()), wake: make(chan struct{}, 1),
-		most: max(int(opts.SpoolSize/opts.SegmentSize), keepFree+keepReserve),
 	}
+	s.most = max(int(opts.SpoolSize/opts.SegmentSize), len(s.shards)+keepFree+keepReserve)
 	s.tables.Store(&[]*table{})
 	old, err := s.takeOver(marks, damage)
 	if err == nil {
@@ -206,14 +206,31 @@ func (s *spool) roll(n int, full *segment, failed bool) error {
 	}
 	seg, err := s.take(mayReserve)
 	s.measure()
+	if err != nil && mayReserve {
+		if seg = s.sharedReserve(full); seg != nil {
+			err = nil
+		}
+	}
 	if err != nil {
 		return err
 	}
 	sh.active.Store(seg)
-	if full != nil {
+	if full != nil && full != seg { // the same when another shard had sealed it and it has come back empty
 		full.close() // it may have room yet: a reserved segment that is given up, since there are others again
 		full.sealed.Store(true)
 		s.notify()
+	}
+	return nil
+}
+
+// sharedReserve finds a part of the reserve that another shard has taken and that has room: there
+// may be more shards than reserved segments. Any number may append to a segment. Where one seals
+// it, the others find it full, as they would without, and take another. s.mu is held.
+func (s *spool) sharedReserve(full *segment) *segment {
+	for _, seg := range s.live {
+		if seg != full && seg.reserved.Load() && !seg.sealed.Load() && seg.tail.Load() < seg.size {
+			return seg
+		}
 	}
 	return nil
 }

@@ -2,7 +2,9 @@ package snapshot
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"causeway/internal/catalog"
@@ -46,27 +48,47 @@ func checkHealth(ctx context.Context, u *Upstream, h *catalog.Health, target int
 			break
 		}
 	}
-	complete := answer.Complete()
+	// An answer that is longer than anybody would wait for is as good as a whole one.
+	r.OK = answer.Complete() || a.End == journey.EndOpen
 	answer.Release()
 	r.Took = time.Since(began)
-	r.Kind = diagnose.Kind(&a)
-	r.OK = complete
-	r.Text = fmt.Sprintf("GET %s: %d", h.Path, r.Status)
+	if !r.OK {
+		r.Kind = diagnose.Kind(&a)
+		r.Text = fmt.Sprintf("GET %s: %d, and then %s", h.Path, r.Status, r.Kind)
+	}
 	return r
 }
 
-// contextWatch cancels a check when its context ends.
+// contextWatch cancels a check when its context is cancelled. That the context's time is over is
+// left to the check's own limits, which say where it was spent.
 type contextWatch struct {
 	ctx  context.Context
 	stop func() bool
+
+	mu    sync.Mutex
+	check wire.Canceller
 }
 
+// Watch implements wire.Watcher.
 func (w *contextWatch) Watch(c wire.Canceller) {
-	w.stop = context.AfterFunc(w.ctx, func() { c.Cancel(wire.ReasonDrain) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.check = c
+	w.stop = context.AfterFunc(w.ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.check != nil && !errors.Is(w.ctx.Err(), context.DeadlineExceeded) {
+			w.check.Cancel(wire.ReasonDrain)
+		}
+	})
 }
 
+// Unwatch implements wire.Watcher: after it, a connection that was kept is not touched any more.
 func (w *contextWatch) Unwatch() {
-	if w.stop != nil {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.check != nil {
 		w.stop()
+		w.check = nil
 	}
 }

@@ -41,7 +41,6 @@ type Generation struct {
 	Keys             *policy.KeyRing
 	Applications     map[string]*meter.Application
 
-	LLMHosts  map[string]bool // nil: every host
 	LLMPrefix string
 	LLMOff    bool
 	Dialects  []llm.Dialect
@@ -49,8 +48,9 @@ type Generation struct {
 	Meter *meter.Set
 	Other *meter.Series // of calls that matched nothing
 
-	origins map[string]*wire.Origin
-	pools   []*upstream.Pool
+	llmHosts []string // empty: every host
+	origins  map[string]*wire.Origin
+	pools    []*upstream.Pool
 }
 
 // Service is one REST API, compiled.
@@ -125,7 +125,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 		MaxCalls: c.Server.MaxCalls, Trusted: trustedList(c.Server.TrustedProxies), Created: d.now(),
 		Services: map[string]*Service{}, Providers: map[string]*Provider{}, Models: map[string]*Model{},
 		Applications: map[string]*meter.Application{},
-		LLMPrefix:    c.LLM.Prefix, LLMOff: c.LLM.Off, Dialects: d.Dialects, Meter: b.set,
+		LLMPrefix:    c.LLM.Prefix, LLMOff: c.LLM.Off, llmHosts: c.LLM.Hosts, Dialects: d.Dialects, Meter: b.set,
 		Other: b.set.Other(),
 	}
 	if old != nil {
@@ -133,12 +133,6 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 	}
 	if g.MaxCalls == 0 {
 		g.MaxCalls = defaultCeiling(d.Files)
-	}
-	if len(c.LLM.Hosts) > 0 {
-		g.LLMHosts = map[string]bool{}
-		for _, h := range c.LLM.Hosts {
-			g.LLMHosts[strings.ToLower(h)] = true
-		}
 	}
 	if err := b.services(c, g); err != nil {
 		return nil, err
@@ -253,6 +247,7 @@ func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
 	for _, name := range sortedKeys(c.Models) {
 		m := c.Models[name]
 		out := &Model{Name: name, meters: map[string]*meter.Series{}, other: b.set.Model(name, "")}
+		var weights []int
 		for _, t := range m.Targets {
 			p := g.Providers[t.Provider]
 			if p == nil {
@@ -260,38 +255,43 @@ func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
 			}
 			out.Targets = append(out.Targets, ModelTarget{p, t.Model})
 			out.meters[p.Name] = b.set.Model(name, p.Name)
+			weights = append(weights, t.Weight)
 		}
-		out.shares = spread(m.Targets)
+		out.shares = spread(weights)
 		g.Models[name] = out
 	}
 	return nil
 }
 
-// spread lays the targets out by weight so that each comes as evenly as it can (smooth weighted
-// round robin).
-func spread(targets []catalog.ModelTarget) []int {
+// mostShares bounds the places that spread lays out: beyond it shares are rounded.
+const mostShares = 10000
+
+// spread lays weights out so that each index comes as often as its weight says and as evenly as it
+// can (smooth weighted round robin).
+func spread(weights []int) []int {
 	total := 0
-	for _, t := range targets {
-		total += max(t.Weight, 0)
+	for _, w := range weights {
+		total += max(w, 0)
 	}
-	if total == 0 || total > 10000 {
-		out := make([]int, len(targets))
-		for i := range out {
-			out[i] = i
+	shares := make([]int, len(weights))
+	sum := 0
+	for i, w := range weights {
+		if shares[i] = max(w, 0); total > mostShares && w > 0 {
+			shares[i] = max(w*mostShares/total, 1)
 		}
-		return out
+		sum += shares[i]
 	}
-	credit := make([]int, len(targets))
-	out := make([]int, 0, total)
-	for range total {
+	credit := make([]int, len(weights))
+	out := make([]int, 0, sum)
+	for range sum {
 		best := 0
-		for i, t := range targets {
-			credit[i] += max(t.Weight, 0)
+		for i, w := range shares {
+			credit[i] += w
 			if credit[i] > credit[best] {
 				best = i
 			}
 		}
-		credit[best] -= total
+		credit[best] -= sum
 		out = append(out, best)
 	}
 	return out
@@ -354,6 +354,25 @@ func (g *Generation) Targets() []meter.Target {
 		add(g.Providers[name].Upstream, "", name)
 	}
 	return out
+}
+
+// LLMHost tells whether the LLM addresses are on a host, given as in the Host field.
+func (g *Generation) LLMHost(authority string) bool {
+	if len(g.llmHosts) == 0 {
+		return true
+	}
+	host := authority
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, h := range g.llmHosts {
+		under, wild := strings.CutPrefix(h, "*")
+		if host == h || wild && len(host) > len(under) && strings.HasSuffix(host, under) {
+			return true
+		}
+	}
+	return false
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -52,6 +52,16 @@ func (m *Model) Pick(tried uint64) (index int, ok bool) {
 	return m.shares[from%n], true
 }
 
+// Untried tells whether a target is left that has not been tried.
+func (m *Model) Untried(tried uint64) bool {
+	for i := range m.Targets {
+		if tried&(1<<i) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Provider is one provider, compiled.
 type Provider struct {
 	Name     string

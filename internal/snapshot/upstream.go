@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -45,8 +47,30 @@ type Upstream struct {
 // Credential is one key of a provider.
 type Credential struct {
 	Line []byte // "Authorization: Bearer ...\r\n"; never logged
-	Hint string // its last four characters, for evidence: "...1a2b"
+	Hint string // its last four characters, for evidence: "...1a2b"; "" for a key too short to tell from a word
 }
+
+// QuotedIn tells whether a provider's text has the key in it. A key without a Hint is never found.
+func (k *Credential) QuotedIn(text []byte) bool {
+	return k != nil && k.Hint != "" && bytes.Contains(text, k.value())
+}
+
+// Without is the text with the key taken out.
+func (k *Credential) Without(text string) string {
+	if k == nil || k.Hint == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, string(k.value()), "[key]")
+}
+
+func (k *Credential) value() []byte {
+	return bytes.TrimSuffix(bytes.TrimPrefix(k.Line, credentialName), crlf)
+}
+
+var (
+	credentialName = []byte("Authorization: Bearer ")
+	crlf           = []byte("\r\n")
+)
 
 // Chosen is a target picked for one attempt. Release must be called once.
 type Chosen struct {
@@ -189,17 +213,17 @@ func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
 
 // credentials makes the header lines of a provider's keys.
 func (u *Upstream) credentials(keys []catalog.ProviderKey) {
-	for i, k := range keys {
+	var weights []int
+	for _, k := range keys {
 		v := k.Value.Reveal()
 		hint := ""
 		if len(v) >= 16 {
 			hint = "..." + v[len(v)-4:]
 		}
-		u.Keys = append(u.Keys, Credential{Line: []byte("Authorization: Bearer " + v + "\r\n"), Hint: hint})
-		for range max(k.Weight, 1) {
-			u.shares = append(u.shares, i)
-		}
+		u.Keys = append(u.Keys, Credential{Line: slices.Concat(credentialName, []byte(v), crlf), Hint: hint})
+		weights = append(weights, max(k.Weight, 1))
 	}
+	u.shares = spread(weights)
 }
 
 // origin returns the connections to a target: those of the generation before where nothing about
@@ -270,7 +294,7 @@ type Peer struct {
 	Timeouts catalog.Timeouts
 }
 
-// Single makes an upstream of one target without retries or checks.
+// Single makes an upstream of one target without retries or checks. Close ends it.
 func Single(name, url string, p Peer, d Deps) (*Upstream, error) {
 	if p.Resolver != nil {
 		d.Resolver = p.Resolver
@@ -279,4 +303,12 @@ func Single(name, url string, p Peer, d Deps) (*Upstream, error) {
 	return b.upstream(upstreamSpec{
 		name: name, targets: []catalog.Target{{URL: url, Weight: 1}}, timeouts: p.Timeouts, tls: p.TLS,
 	}, nil)
+}
+
+// Close ends what Single made; calls in flight on it end as they would have.
+func (u *Upstream) Close() {
+	u.Pool.Stop()
+	for _, o := range u.origins {
+		o.Close()
+	}
 }

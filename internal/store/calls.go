@@ -27,7 +27,10 @@ func spanClass(c *journey.Chunk) int {
 
 // chunkStatements are prepared once: those that write run for every chunk, and preparing the
 // others takes longer than running them.
-type chunkStatements struct{ chunk, data, mark, forget, list, over, read *sql.Stmt }
+type chunkStatements struct {
+	chunk, data, mark, forget, drop, dropData *sql.Stmt // of the writing connection
+	list, over, read                          *sql.Stmt
+}
 
 // prepare prepares the statements of the connections that are open.
 func (s *chunkStatements) prepare(ctx context.Context, db *DB) error {
@@ -40,6 +43,8 @@ func (s *chunkStatements) prepare(ctx context.Context, db *DB) error {
 		{&s.data, db.write, "INSERT INTO chunk_data (key, data) VALUES (?, ?)"},
 		{&s.mark, db.write, "INSERT INTO spool_marks (segment, offset) VALUES (?, ?) ON CONFLICT (segment) DO UPDATE SET offset = excluded.offset"},
 		{&s.forget, db.write, "DELETE FROM spool_marks WHERE segment = ?"},
+		{&s.drop, db.write, "DELETE FROM chunks WHERE key IN (SELECT key FROM chunks WHERE last_id < ? ORDER BY last_id LIMIT ?) RETURNING key"},
+		{&s.dropData, db.write, "DELETE FROM chunk_data WHERE key = ?"},
 		{&s.list, db.read, listChunks},
 		{&s.over, db.read, listChunksOver},
 		{&s.read, db.read, "SELECT data FROM chunk_data WHERE key = ?"},
@@ -58,7 +63,7 @@ func (s *chunkStatements) prepare(ctx context.Context, db *DB) error {
 
 func (s *chunkStatements) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.chunk, s.data, s.mark, s.forget, s.list, s.over, s.read} {
+	for _, stmt := range []*sql.Stmt{s.chunk, s.data, s.mark, s.forget, s.drop, s.dropData, s.list, s.over, s.read} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -193,8 +198,7 @@ func (db *DB) ChunkData(ctx context.Context, key int64) ([]byte, error) {
 // how many.
 func (db *DB) DropChunks(ctx context.Context, before journey.ID, limit int) (dropped int, err error) {
 	err = db.update(ctx, "deleting old calls", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "DELETE FROM chunks WHERE key IN (SELECT key FROM chunks WHERE last_id < ? ORDER BY last_id LIMIT ?) RETURNING key",
-			before.String(), limit)
+		rows, err := tx.StmtContext(ctx, db.chunk.drop).QueryContext(ctx, before.String(), limit)
 		if err != nil {
 			return err
 		}
@@ -210,8 +214,9 @@ func (db *DB) DropChunks(ctx context.Context, before journey.ID, limit int) (dro
 		if err := rows.Err(); err != nil {
 			return err
 		}
+		dropData := tx.StmtContext(ctx, db.chunk.dropData)
 		for _, key := range keys {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM chunk_data WHERE key = ?", key); err != nil {
+			if _, err := dropData.ExecContext(ctx, key); err != nil {
 				return err
 			}
 		}

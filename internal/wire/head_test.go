@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -71,6 +72,12 @@ func TestEveryRefusalSaysWhereAndNeverWhat(t *testing.T) {
 		}
 		if err.Offset > 0 && data[err.Offset-1] != '\n' {
 			t.Errorf("%s: offset %d is not a line's first byte", c.Name, err.Offset)
+		}
+		switch err.Part {
+		case "Transfer-Encoding", "Content-Length", "Expect", "Trailer":
+			if !bytes.HasPrefix(bytes.ToLower(data[err.Offset:]), []byte(strings.ToLower(err.Part))) {
+				t.Errorf("%s: the fault of %s stands at %.20q", c.Name, err.Part, data[err.Offset:])
+			}
 		}
 		switch err.Status {
 		case 400, 417, 431, 501, 505:

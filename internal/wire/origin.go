@@ -151,7 +151,9 @@ func (g *Origin) take() *Upcall {
 
 // put keeps a connection for the next call.
 func (g *Origin) put(u *Upcall) {
-	u.idleSince = clock()
+	if u.idleSince = u.lastByte; u.idleSince == 0 {
+		u.idleSince = clock()
+	}
 	keep := g.o.IdleFor
 	if u.keepFor > 0 && u.keepFor < keep {
 		keep = u.keepFor

@@ -169,9 +169,10 @@ func (g *Origin) Try(call *Call, a *journey.Attempt, watch Watcher) *Upcall {
 			return nil
 		}
 	}
-	ok := u.send(call, a) && u.readHead(call, a)
-	a.Total = time.Duration(clock() - began)
+	ok := u.send(call, a, began) && u.readHead(call, a)
+	a.Total = time.Duration(u.lastByte - began)
 	if !ok {
+		a.Total = time.Duration(clock() - began)
 		watch.Unwatch()
 		u.endUpload()
 		u.ended()
@@ -206,20 +207,25 @@ func (u *Upcall) address() string {
 }
 
 // by returns the end of a limit that begins now, not later than the whole call's.
-func (u *Upcall) by(limit time.Duration) int64 {
+func (u *Upcall) by(limit time.Duration) int64 { return u.byFrom(clock(), limit) }
+
+func (u *Upcall) byFrom(now int64, limit time.Duration) int64 {
 	at := u.limits.Until
 	if limit > 0 {
-		if t := clock() + int64(limit); at == 0 || t < at {
+		if t := now + int64(limit); at == 0 || t < at {
 			at = t
 		}
 	}
 	return at
 }
 
-// send writes the head and a buffered body, or starts sending a streamed one.
-func (u *Upcall) send(call *Call, a *journey.Attempt) bool {
+// send writes the head and a buffered body, or starts sending a streamed one. began is when the
+// attempt began, which on a kept-alive connection is now.
+func (u *Upcall) send(call *Call, a *journey.Attempt, began int64) bool {
 	a.Phase = journey.PhaseSend
-	began := clock()
+	if !a.Reused {
+		began = clock()
+	}
 	n, err := u.sock.write(call.Head, call.Body, call.Limits.Send, call.Limits.Until)
 	a.BytesOut += int64(n)
 	a.BodyOut = int64(max(n-len(call.Head), 0))

@@ -137,7 +137,8 @@ func (u *Upcall) readOneHead(call *Call, a *journey.Attempt) bool {
 func (u *Upcall) readWaiting(limit time.Duration, inHead bool) (int, error) {
 	up := u.upload
 	if up == nil || inHead {
-		return u.sock.read(u.buf[u.w:], u.by(limit))
+		// Since the last byte in either direction; nobody else was waited for in between.
+		return u.sock.read(u.buf[u.w:], u.byFrom(u.lastByte, limit))
 	}
 	for {
 		by := u.limits.Until

@@ -50,6 +50,8 @@ func byWord(word string) fault.Kind {
 		return fault.ContentRefused
 	case "unsupported_country_region_territory":
 		return fault.RegionBlocked
+	case "loop_detected": // a Causeway's: the provider's address leads back to a gateway
+		return fault.LoopDetected
 	case "unsupported_parameter", "unsupported_value", "unknown_parameter", "missing_required_parameter", "invalid_type",
 		"invalid_value":
 		return fault.ParameterRejected
