@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +82,13 @@ func launch(t *testing.T, config string, how ...setting) *gateway {
 		g.configure(t, config)
 		args = append(args, "--config", g.File)
 	}
+	t.Cleanup(func() { // after start's: the process has ended
+		for _, sign := range []string{"a bug of the gateway", "panic: ", "fatal error: ", "DATA RACE"} {
+			if g.process != nil && strings.Contains(g.errs.all(), sign) {
+				t.Errorf("standard error of the gateway has %q:\n%s", sign, g.errs.all())
+			}
+		}
+	})
 	g.process = start(t, s.env, binary, append(args, s.args...)...)
 	socket := filepath.Join(g.Data, "causeway.sock")
 	g.admin = &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -326,18 +336,18 @@ func client(t *testing.T) *http.Client {
 }
 
 // fetch makes a call and reads the answer to its end. Headers come in pairs.
-func fetch(t *testing.T, c *http.Client, method, url string, body io.Reader, header ...string) *answer {
+func fetch(t *testing.T, c *http.Client, method, address string, body io.Reader, header ...string) *answer {
 	t.Helper()
-	a, err := try(t.Context(), c, method, url, body, header...)
+	a, err := try(t.Context(), c, method, address, body, header...)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, url, err)
+		t.Fatalf("%s %s: %v", method, address, err)
 	}
 	return a
 }
 
 // try is fetch for calls that may get no answer, and for other goroutines than the test's.
-func try(ctx context.Context, c *http.Client, method, url string, body io.Reader, header ...string) (*answer, error) {
-	rq, err := http.NewRequestWithContext(ctx, method, url, body)
+func try(ctx context.Context, c *http.Client, method, address string, body io.Reader, header ...string) (*answer, error) {
+	rq, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, err
 	}
@@ -419,3 +429,62 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 // keyed is the header of a caller's key, for fetch.
 func keyed(key string) []string { return []string{"Authorization", "Bearer " + key} }
+
+// everyCall walks through the whole log, the newest first.
+func (g *gateway) everyCall(t *testing.T) iter.Seq[callRecord] {
+	return func(yield func(callRecord) bool) {
+		for cursor := ""; ; {
+			status, body := g.get(t, "/api/v1/calls?limit=500"+cursor, "")
+			if status != http.StatusOK {
+				t.Fatalf("GET /api/v1/calls: %d %s", status, body)
+			}
+			var page struct {
+				Calls []callRecord `json:"calls"`
+				Next  string       `json:"next_cursor"`
+			}
+			decode(t, body, &page)
+			for _, c := range page.Calls {
+				if !yield(c) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			cursor = "&cursor=" + url.QueryEscape(page.Next)
+		}
+	}
+}
+
+// ask is get for other goroutines than the test's.
+func (g *gateway) ask(path string) (int, []byte, error) {
+	res, err := g.admin.Get("http://socket" + path)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res.StatusCode, body, err
+}
+
+// request is a request with its headers, for calls that fetch does not fit.
+type request struct{ *http.Request }
+
+func must(rq *http.Request, err error) request {
+	if err != nil {
+		panic(err) // a test wrote a URL that is none
+	}
+	return request{rq}
+}
+
+func (r request) with(header ...string) *http.Request {
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return r.Request
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -223,4 +224,27 @@ func needs(t *testing.T, names ...string) string {
 	}
 	t.Fatalf("%s is not installed: scripts/need.sh installs what the tests need", names[0])
 	return ""
+}
+
+// python is Debian's own, which has the package requests, or else the first in PATH.
+func python(t *testing.T) string {
+	t.Helper()
+	return needs(t, "/usr/bin/python3", "python3")
+}
+
+// awaitListener waits until somebody accepts connections at addr.
+func awaitListener(t *testing.T, p *process, addr string) {
+	t.Helper()
+	eventually(t, "listening on "+addr, func() bool {
+		select {
+		case <-p.done:
+			t.Fatalf("%s ended: %s\n%s", p.cmd, p.out.all(), p.errs.all())
+		default:
+		}
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
 }

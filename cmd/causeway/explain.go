@@ -63,7 +63,7 @@ func (f *explainFlags) run(cmd *cobra.Command, id journey.ID) error {
 		if f.token == "" {
 			f.token = os.Getenv("CAUSEWAY_TOKEN")
 		}
-		return f.ask(ctx, out, http.DefaultClient, strings.TrimRight(f.server, "/"), id)
+		return askFailed(f.ask(ctx, out, http.DefaultClient, strings.TrimRight(f.server, "/"), id))
 	}
 	socket := app.SocketPath(f.data)
 	if _, err := os.Stat(socket); err == nil {
@@ -74,10 +74,19 @@ func (f *explainFlags) run(cmd *cobra.Command, id journey.ID) error {
 		err := f.ask(ctx, out, client, "http://localhost", id)
 		var down *net.OpError
 		if err == nil || !errors.As(err, &down) || down.Op != "dial" {
-			return err
+			return askFailed(err)
 		}
 	}
 	return f.read(ctx, out, id)
+}
+
+// askFailed makes an error of asking the program's last word; nil stays nil.
+func askFailed(err error) error {
+	var exit *exitError
+	if err == nil || errors.As(err, &exit) {
+		return err
+	}
+	return &exitError{2, "causeway explain: " + err.Error()}
 }
 
 // ask gets the explanation from a running instance.

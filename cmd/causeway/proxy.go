@@ -36,10 +36,8 @@ failure is explained in the answer itself. Only /.causeway/ stays the gateway's 
 func proxyCatalog(target string) (*catalog.Catalog, error) {
 	u, err := url.Parse(target)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%q is not a URL", target)
-	case u.Scheme == "unix" && u.Path != "":
-	case u.Scheme != "http" && u.Scheme != "https":
+	case err == nil && u.Scheme == "unix" && u.Path != "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https":
 		return nil, fmt.Errorf("%q is not a URL that begins with http://, https:// or unix:; for a port on this machine write http://127.0.0.1:PORT", target)
 	case u.Host == "":
 		return nil, fmt.Errorf("%q has no host", target)

@@ -56,12 +56,12 @@ func startSandbox(dir string, deps func() snapshot.Deps) (*sandboxServer, error)
 		return nil, fmt.Errorf("starting the sandbox: %w", err)
 	}
 	s := &sandboxServer{
-		url:    "http://" + l.Addr().String() + "/v1",
+		url: "http://" + l.Addr().String() + "/v1",
 		server: &http.Server{
 			Handler: sandbox.New(sandbox.Options{}), ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // the gateway's own record says more
 		},
-		lab:    lab, deps: deps, faults: map[fault.Kind]*snapshot.Upstream{},
+		lab: lab, deps: deps, faults: map[fault.Kind]*snapshot.Upstream{},
 	}
 	go func() { _ = s.server.Serve(l) }() // ends with Close
 	return s, nil

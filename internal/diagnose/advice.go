@@ -137,7 +137,7 @@ func (c *judgement) curl() string {
 	}
 	parts = append(parts, shell(clip(c.in.URL, quoteLimit*2)), "-H "+shell(c.in.KeyHeader))
 	if c.in.Method == "POST" {
-		parts = append(parts, "-H 'Content-Type: application/json' -d @body.json")
+		parts = append(parts, "-H 'Content-Type: application/json' -d '{}'")
 		if strings.HasSuffix(c.in.URL, "/chat/completions") {
 			parts[len(parts)-1] = `-H 'Content-Type: application/json' -d '{"model":"sandbox/echo","messages":[{"role":"user","content":"hello"}]}'`
 		}

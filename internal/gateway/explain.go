@@ -142,7 +142,13 @@ func (c *call) explain() {
 	c.addFailureFields(f, v)
 	c.commit()
 	c.logFailure()
+	if c.unread() {
+		c.ex.Close()
+	}
 	c.ex.WriteLimit(10 * time.Second)
+	if f.Kind == fault.BodyTooLarge || c.rq.Length-c.ex.BytesIn() > keepBody {
+		c.ex.Close() // the rest of the body will not be read
+	}
 	length := int64(len(body))
 	if c.ex.Start(f.Status, fault.Reason(f), h, length, length) != nil {
 		c.ex.Abort()

@@ -21,7 +21,7 @@ func (c *call) hall() bool {
 	if n := c.g.inFlight.Load(); c.gen.MaxCalls > 0 && n > int64(c.gen.MaxCalls) {
 		return c.fail(failure{
 			kind:     fault.GatewayOverloaded,
-			detail:   "this gateway already carries " + strconv.FormatInt(n-1, 10) + " calls; server.max_calls is " + strconv.Itoa(c.gen.MaxCalls) + ".",
+			detail:   "this gateway already carries " + plural(n-1, "call") + "; server.max_calls is " + strconv.Itoa(c.gen.MaxCalls) + ".",
 			safe:     "this gateway already carries as many calls as it can.",
 			evidence: []string{fmt.Sprintf("calls in flight: %d, server.max_calls: %d", n-1, c.gen.MaxCalls)},
 		})

@@ -38,7 +38,7 @@ func (c *call) luggage() bool {
 		c.body = c.held[:n]
 		return true
 	}
-	c.limit.ex, c.limit.left, c.limit.most = c.ex, c.bodyLimit(), c.bodyLimit()
+	c.limit.ex, c.limit.want, c.limit.left, c.limit.most = c.ex, c.length, c.bodyLimit(), c.bodyLimit()
 	c.stream = &c.limit
 	return true
 }
@@ -93,6 +93,7 @@ var errBodyTooLarge = errors.New("the body is larger than the limit")
 // limitedBody ends a body of unknown length at the limit. It is read by the upload's goroutine.
 type limitedBody struct {
 	ex    wire.Exchange
+	want  int64 // its declared length, -1 when chunked
 	left  int64
 	most  int64
 	over  bool // looked at after the upload has ended
@@ -102,15 +103,21 @@ type limitedBody struct {
 
 func (b *limitedBody) ReadBody(p []byte, silence time.Duration) (int, error) {
 	n, err := b.ex.ReadBody(p, silence)
-	b.read.Add(int64(n))
+	read := b.read.Add(int64(n))
 	if b.left -= int64(n); b.left < 0 && b.most > 0 {
 		b.over = true
 		return 0, errBodyTooLarge
 	}
-	if err == io.EOF {
+	if err == io.EOF || read == b.want {
 		b.whole.Store(true)
 	}
 	return n, err
+}
+
+// unread tells whether more of the caller's body is to come than would be read for the sake of the
+// connection alone.
+func (c *call) unread() bool {
+	return c.body == nil && (c.rq.Length < 0 || c.rq.Length > keepBody) && !c.limit.whole.Load()
 }
 
 // bytesIn is how much of the caller's body was read.

@@ -334,6 +334,9 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		return c.passModel(t, u, a, nil)
 	}
 	body, whole, err := holdAnswer(u, holdModelBody)
+	if whole {
+		a.End, a.Phase = journey.EndComplete, journey.PhaseDone
+	}
 	switch {
 	case err != nil:
 		c.releaseAnswer()

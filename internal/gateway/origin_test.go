@@ -95,12 +95,9 @@ func (o *origin) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
-		var body io.Reader = io.LimitReader(r, max(head.ContentLength, 0))
-		if head.ContentLength < 0 {
-			body = newChunked(r)
+		if rq.body, err = readBody(r, head.ContentLength); err != nil {
+			return // it was not sent to its end
 		}
-		b, _ := io.ReadAll(body)
-		rq.body = string(b)
 		o.mu.Lock()
 		o.seen = append(o.seen, rq)
 		n, answer := len(o.seen), o.answer
@@ -112,13 +109,22 @@ func (o *origin) serve(c net.Conn) {
 	}
 }
 
-// newChunked reads a chunked body by net/http's own reader, and not a byte more.
-func newChunked(r *bufio.Reader) io.Reader {
-	rq, err := http.ReadRequest(bufio.NewReaderSize(io.MultiReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"), oneByte{r}), 16))
-	if err != nil {
-		return strings.NewReader("")
+// readBody reads a body of a declared length, or a chunked one (-1), which is kept as it was framed.
+func readBody(r *bufio.Reader, length int64) (string, error) {
+	if length >= 0 {
+		b := make([]byte, length)
+		_, err := io.ReadFull(r, b)
+		return string(b), err
 	}
-	return rq.Body
+	body := ""
+	for !strings.HasSuffix(body, "0\r\n\r\n") {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return body, err
+		}
+		body += line
+	}
+	return body, nil
 }
 
 // replies sets the answers of the requests to come, the last of them for all further ones, and
@@ -148,6 +154,13 @@ func reply(status int, body string, fields ...string) string {
 		head += f + "\r\n"
 	}
 	return head + "\r\n" + body
+}
+
+// open is how many connections there are.
+func (o *origin) open() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.conns)
 }
 
 // closedPort is an address that refuses connections.

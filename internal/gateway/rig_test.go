@@ -80,9 +80,7 @@ func newRigOver(tb testing.TB, config string, store ledger.ChunkStore, sandbox S
 		_ = r.door.Serve(lis)
 	}()
 	tb.Cleanup(func() {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel() // whoever is still there is cut
-		_ = r.door.Shutdown(ended)
+		shutdown(r)
 		<-served
 		r.gateway.Generation().Retire(nil)
 		if err := r.ledger.Close(); err != nil {
@@ -93,6 +91,14 @@ func newRigOver(tb testing.TB, config string, store ledger.ChunkStore, sandbox S
 		}
 	})
 	return r
+}
+
+// shutdown cuts the calls that are still there.
+func shutdown(r *rig) {
+	r.gateway.Drain()
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.door.Shutdown(now)
 }
 
 func (r *rig) compile(tb testing.TB, config string, old *snapshot.Generation) *snapshot.Generation {
@@ -244,7 +250,6 @@ func (t *text) String() string {
 
 // answer is what a caller got.
 type answer struct {
-	line   string // the status line
 	status int
 	head   string
 	header http.Header
@@ -269,7 +274,7 @@ func dial(tb testing.TB, addr string) *caller {
 	}
 	tb.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	return &caller{c, bufio.NewReader(c)}
+	return &caller{c, bufio.NewReaderSize(c, 64<<10)}
 }
 
 // send writes a request as it stands, with line ends made CRLF in its head.
@@ -285,26 +290,28 @@ func (c *caller) send(tb testing.TB, request string) {
 // read reads one answer to its end. method is the request's.
 func (c *caller) read(tb testing.TB, method string) *answer {
 	tb.Helper()
-	var raw bytes.Buffer
-	res, err := http.ReadResponse(bufio.NewReaderSize(io.TeeReader(oneByte{c.r}, &raw), 16), &http.Request{Method: method})
-	if err != nil {
-		tb.Fatalf("no answer: %v after %q", err, raw.String())
+	head := ""
+	for !strings.Contains(head, "\r\n\r\n") {
+		p, err := c.r.Peek(len(head) + 1)
+		if err != nil {
+			tb.Fatalf("no answer: %v after %q", err, p)
+		}
+		p, _ = c.r.Peek(c.r.Buffered())
+		head = string(p)
 	}
-	head, _, _ := strings.Cut(raw.String(), "\r\n\r\n")
-	line, _, _ := strings.Cut(head, "\r\n")
-	a := &answer{line: line, status: res.StatusCode, head: head, header: res.Header}
+	res, err := http.ReadResponse(c.r, &http.Request{Method: method})
+	if err != nil {
+		tb.Fatalf("no answer: %v in %q", err, head)
+	}
+	head, _, _ = strings.Cut(head, "\r\n\r\n")
+	a := &answer{status: res.StatusCode, head: head + "\r\n", header: res.Header}
 	body, err := io.ReadAll(res.Body)
 	a.body, a.err = string(body), err
-	for k, v := range res.Trailer {
-		a.header["Trailer:"+k] = v
+	for name := range res.Trailer {
+		a.head += "trailer " + name + ": " + res.Trailer.Get(name) + "\r\n"
 	}
 	return a
 }
-
-// oneByte keeps whoever reads from taking more than an answer.
-type oneByte struct{ r io.Reader }
-
-func (o oneByte) Read(p []byte) (int, error) { return o.r.Read(p[:min(len(p), 1)]) }
 
 // call makes one call on a connection of its own.
 func (r *rig) call(tb testing.TB, request string) *answer {

@@ -20,7 +20,7 @@ type scenario struct {
 	sent    []string // of what the upstream got
 	unsent  []string
 	calls   int // requests that the upstream got
-	// record looks at the call's record, and after at anything else.
+	// record looks at the call's record.
 	record func(*testing.T, *journey.Journey)
 }
 

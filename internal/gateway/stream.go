@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"causeway/internal/diagnose"
+	"causeway/internal/fault"
 	"causeway/internal/journey"
 	"causeway/internal/llm"
 	"causeway/internal/snapshot"
@@ -80,6 +81,10 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	if a.Kind = end.Kind; a.Kind == "" {
 		a.Kind = diagnose.Kind(a)
 	}
+	if frame := s.State().Error; !s.State().Content && frame.Kind != "" && frame.Kind != fault.ProviderError {
+		// Before any of the answer, and it says what is wrong: it failed as a refusal would have.
+		a.Kind = frame.Kind
+	}
 	evidence := streamEvidence(s)
 	c.releaseAnswer()
 	// Tokens that came are the caller's, also when nothing has left us yet.
@@ -93,6 +98,7 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	c.j.Cut = true
 	c.failWith(diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Evidence: evidence, Status: 200})
 	event := c.dialect.AppendErrorEvent(nil, c.op, c.modelFailure(c.finding, c.faultView()), s.State())
+	c.j.BytesOut += int64(len(event))
 	c.commit()
 	c.logFailure()
 	if c.ex.Write(event) != nil || c.ex.End(nil) != nil {

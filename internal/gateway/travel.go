@@ -134,10 +134,6 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 		if c.uploadFault() {
 			return false
 		}
-		if a.Kind == fault.GatewayDraining {
-			c.judge(a)
-			return false
-		}
 		return c.fail(failure{kind: fault.CallerGone})
 	}
 	c.tried.Add(t.Target)
@@ -216,10 +212,10 @@ func (w *waiter) Cancel(wire.Reason) { close(w.gone) }
 // for another attempt. The last one is always handed on as it is.
 func (c *call) repeatAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
 	status := u.Response.Status
-	if status < 429 || c.dialect != nil {
+	if status < 400 || c.dialect != nil {
 		return false
 	}
-	if a.Kind = diagnose.Passed(status, nil); a.Kind == "" {
+	if a.Kind = diagnose.Passed(status, nil); a.Kind == "" && !c.upstream.Retry.Names(status) {
 		return false
 	}
 	c.tried.Add(t.Target)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,6 +37,9 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		length = wire.LengthChunked
 	}
 	c.j.Status = res.Status
+	if c.stream != nil && c.unread() {
+		c.ex.Close() // the rest of the body stands before the caller's next call
+	}
 	if c.ex.Start(res.Status, view(res.Reason), &c.answer, length, res.Declared) != nil {
 		c.releaseAnswer()
 		return c.callerLeft()
@@ -200,9 +204,18 @@ func (c *call) comment(u *wire.Upcall, a *journey.Attempt) []byte {
 		kind = fault.PlainToTLSPort
 	}
 	a.Kind = kind
-	c.finding = diagnose.Judge(c.input(diagnose.Input{Kind: kind, Answer: answer, Passed: true, Attempts: c.j.Attempts}))
+	c.finding = diagnose.Judge(c.input(diagnose.Input{Kind: kind, Answer: answer, Passed: true, Attempts: c.passing()}))
 	c.j.Finding = c.finding
 	return first
+}
+
+// passing are the attempts as they will be when the answer of the last one has been passed on. If it
+// breaks, it is judged again.
+func (c *call) passing() []journey.Attempt {
+	list := slices.Clone(c.j.Attempts)
+	last := &list[len(list)-1]
+	last.End, last.Phase = journey.EndComplete, journey.PhaseDone
+	return list
 }
 
 func (c *call) lookupAnswer(u *wire.Upcall) func(string) string {
@@ -288,8 +301,8 @@ func (c *call) keepAnswer(p []byte) {
 
 // tunnel joins the caller's and the upstream's connections after an upgrade.
 func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	upgrade := u.Response.Header.Get(wire.Upgrade) // answerHead takes it out, as Connection names it
 	c.answerHead(u)
-	upgrade := append([]byte(nil), u.Response.Header.Get(wire.Upgrade)...)
 	c.j.Status = 101
 	if c.ex.Switch(upgrade, &c.answer) != nil {
 		c.releaseAnswer()

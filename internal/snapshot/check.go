@@ -35,9 +35,13 @@ func checkHealth(ctx context.Context, u *Upstream, h *catalog.Health, target int
 	r := upstream.CheckResult{}
 	answer := o.Try(&call, &a, w)
 	if answer == nil {
+		late := ranOut(&a)
 		r.Kind = diagnose.Kind(&a)
 		r.Took = time.Since(began)
 		r.Text = fmt.Sprintf("GET %s: %s", h.Path, r.Kind)
+		if late {
+			r.Text += fmt.Sprintf(" (health.timeout is %s)", h.Timeout)
+		}
 		return r
 	}
 	r.Status = answer.Response.Status
@@ -53,10 +57,31 @@ func checkHealth(ctx context.Context, u *Upstream, h *catalog.Health, target int
 	answer.Release()
 	r.Took = time.Since(began)
 	if !r.OK {
+		ranOut(&a)
 		r.Kind = diagnose.Kind(&a)
 		r.Text = fmt.Sprintf("GET %s: %d, and then %s", h.Path, r.Status, r.Kind)
 	}
 	return r
+}
+
+// ranOut tells whether a check took too long. It has one limit for all of its phases: that of the
+// phase in which it ended says more than "total", which nobody has set.
+func ranOut(a *journey.Attempt) bool {
+	if a.End != journey.EndTimeout {
+		return false
+	}
+	switch {
+	case a.Limit != "total":
+	case a.Phase <= journey.PhaseTLS:
+		a.Limit = "connect"
+	case a.Phase == journey.PhaseSend:
+		a.Limit = "send"
+	case a.Phase == journey.PhaseWait:
+		a.Limit = "first_byte"
+	default:
+		a.Limit = "idle"
+	}
+	return true
 }
 
 // contextWatch cancels a check when its context is cancelled. That the context's time is over is

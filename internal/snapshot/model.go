@@ -42,7 +42,12 @@ func (m *Model) Pick(tried uint64) (index int, ok bool) {
 		return 0, false
 	}
 	n := uint64(len(m.shares))
-	from := m.turn.Add(1)
+	var from uint64
+	if tried == 0 {
+		from = m.turn.Add(1)
+	} else {
+		from = m.turn.Load() // a second attempt takes no turn: else a dead target's calls would all begin there
+	}
 	for i := range n {
 		k := m.shares[(from+i)%n]
 		if tried&(1<<k) == 0 {

@@ -6,7 +6,7 @@ package upstream
 func (p *Pool) chooseLeastBusy(s skip) *Target {
 	first := 0
 	if turns := *p.turns.Load(); len(turns) > 0 {
-		first = int(turns[p.turn(len(turns))])
+		first = int(turns[p.draw(len(turns), s)])
 	}
 	return p.chooseLeast(first, s)
 }

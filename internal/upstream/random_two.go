@@ -25,5 +25,5 @@ func (p *Pool) chooseRandomTwo(s skip) *Target {
 			return b
 		}
 	}
-	return p.chooseLeast(p.turn(len(p.targets)), s)
+	return p.chooseLeast(p.draw(len(p.targets), s), s)
 }

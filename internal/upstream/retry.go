@@ -52,6 +52,9 @@ func (r *Retry) Adopt(old *Retry) {
 // Call counts a call for the budget.
 func (r *Retry) Call(now time.Time) { r.budget.Call(now) }
 
+// Names reports whether retries.on names a status.
+func (r *Retry) Names(status int) bool { return slices.Contains(r.statuses, status) }
+
 // Failure is a failed attempt, with what decides about another one.
 type Failure struct {
 	Kind   fault.Kind

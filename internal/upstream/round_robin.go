@@ -1,6 +1,9 @@
 package upstream
 
-import "slices"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // Weighted round robin: a precomputed sequence in which every target stands as often as its
 // weight says, spread as evenly as it goes, and one atomic counter that walks it. The sequence
@@ -17,13 +20,22 @@ func (p *Pool) chooseInTurn(s skip) *Target {
 	turns := *p.turns.Load()
 	if len(turns) > 0 {
 		for range 4 + 2*min(len(p.targets), 8) {
-			t := p.targets[turns[p.turn(len(turns))]]
+			t := p.targets[turns[p.draw(len(turns), s)]]
 			if !s.has(t) && t.usable() && t.take() {
 				return t
 			}
 		}
 	}
-	return p.chooseLeast(p.turn(len(p.targets)), s) // after so many draws anything that is left will do
+	return p.chooseLeast(p.draw(len(p.targets), s), s) // after so many draws anything that is left will do
+}
+
+// draw is where to look in a sequence of n: the next place, or for a retry any. A retry takes no
+// turn: else, of two targets in turn, each call would begin at the dead one.
+func (p *Pool) draw(n int, s skip) int {
+	if s.tried != nil {
+		return rand.IntN(n)
+	}
+	return p.turn(n)
 }
 
 // turn is the next place in a sequence of n.

@@ -82,8 +82,13 @@ func (c *conn) serve() {
 			return
 		}
 		c.compact()
-		if c.r == c.w && !c.state.CompareAndSwap(stateActive, stateIdle) {
-			return
+		if c.r == c.w {
+			if !c.state.CompareAndSwap(stateActive, stateIdle) {
+				return
+			}
+			if c.door.isDraining() {
+				c.drain() // Shutdown passed by while the call was in progress
+			}
 		}
 	}
 }
@@ -116,14 +121,18 @@ func (c *conn) await(first bool) bool {
 		limit = c.o.ReadHeaderTimeout
 	}
 	buf, n, err := c.sock.readFirst(c.limit(limit))
-	if err == errCancelled {
+	drained := err == errCancelled
+	if drained {
 		buf, n, err = c.lastRead()
 	}
 	if n == 0 || err != nil {
 		if buf != nil {
 			putBuffer(buf)
 		}
-		if err == errTimeout && first && c.o.OnSilent != nil {
+		switch {
+		case drained && err == errTimeout:
+			c.linger() // a call that is on its way finds an end there, not a reset
+		case err == errTimeout && first && c.o.OnSilent != nil:
 			c.o.OnSilent()
 		}
 		return false
@@ -345,8 +354,17 @@ func (c *conn) drainBody() bool {
 	return false
 }
 
+// How long a connection is read on after our last answer: in all, and without a byte.
+const (
+	lingerFor     = 10 * time.Second
+	lingerSilence = 2 * time.Second
+	// lingerDraining is the longest while the door drains.
+	lingerDraining = 200 * time.Millisecond
+)
+
 // linger closes our side first and reads on for a moment, so that a reset caused by unread bytes
-// does not destroy an answer on its way (RFC 9112 section 9.6).
+// does not destroy an answer on its way (RFC 9112 section 9.6). It counts time and not bytes: a
+// caller that sends all of a large body before it looks for an answer finds it then.
 func (c *conn) linger() {
 	if c.answer.aborted || c.answer.failed {
 		return
@@ -357,13 +375,14 @@ func (c *conn) linger() {
 	}
 	scratch := getBuffer(mediumBuffer)
 	defer putBuffer(scratch)
-	until := clock() + int64(2*time.Second)
-	for total := 0; total < 1<<20 && clock() < until; {
-		n, err := c.sock.read(scratch, until)
+	for until := clock() + int64(lingerFor); clock() < until; {
+		if c.door.isDraining() {
+			until = min(until, clock()+int64(lingerDraining))
+		}
+		n, err := c.sock.read(scratch, min(until, clock()+int64(lingerSilence)))
 		if n == 0 || err != nil {
 			return
 		}
-		total += n
 	}
 }
 

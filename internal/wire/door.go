@@ -114,7 +114,8 @@ func (d *Door) admit(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
-	full := d.open.Add(1) > int64(o.MaxConnections) && o.MaxConnections > 0
+	// Those who are being told no do not take a place from those who come when there is one.
+	full := d.open.Add(1)-d.refusing.Load() > int64(o.MaxConnections) && o.MaxConnections > 0
 	d.mu.Lock()
 	if d.draining.Load() {
 		d.mu.Unlock()
@@ -129,6 +130,7 @@ func (d *Door) admit(nc net.Conn) {
 	d.accepted.Add(1)
 	if full {
 		d.turnedAway.Add(1)
+		d.refusing.Add(1)
 		go c.turnAway()
 		return
 	}
@@ -140,9 +142,10 @@ const maxRefusing = 256
 
 // turnAway answers the first head of a connection that is one too many.
 func (c *conn) turnAway() {
-	defer c.close()
-	c.door.refusing.Add(1)
-	defer c.door.refusing.Add(-1)
+	defer func() {
+		c.close()
+		c.door.refusing.Add(-1)
+	}()
 	if c.tls != nil || c.o.TLS != nil {
 		return // a handshake for a refusal would cost more than serving
 	}
