@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -423,6 +424,10 @@ func TestNoHealthyTarget(t *testing.T) {
 			t.Errorf("the evidence does not say of %s (%s): %s\n%s", m.Name, m.addr, reason, strings.Join(p.Evidence, "\n"))
 		}
 	}
+	// A reload that does not change the checks keeps what they have found.
+	g.signal(t, syscall.SIGHUP)
+	g.awaitGeneration(t, 2)
+	want(t, "status after a reload", fetch(t, c, "GET", g.URL+"/s/x", nil).line, "503 Service Unavailable (no_healthy_target)")
 	want(t, "calls at the targets", fmt.Sprint(f.calls()), "[0 0 0]")
 
 	f[0].up(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -99,12 +100,20 @@ func must2(_ int, body []byte) []byte { return body }
 func TestFailuresAreReadableAcrossOrigins(t *testing.T) {
 	t.Parallel()
 	const app = "https://app.example"
-	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	// On a port that nobody else gets once it is closed.
+	l, err := net.Listen("tcp", freePort(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") == app {
 			w.Header().Set("Access-Control-Allow-Origin", app)
 			w.Header().Set("Access-Control-Allow-Credentials", "true")
 		}
 	}))
+	up.Listener.Close()
+	up.Listener = l
+	up.Start()
 	g := serve(t, fmt.Sprintf("version: 1\nservices:\n  a: {access: open, routes: [{path: /a}], upstream: {targets: [{url: %q}], retries: {max: 0}}}\n", up.URL))
 	c := client(t)
 	a := fetch(t, c, "GET", g.URL+"/a", nil, "Origin", app)

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -135,15 +136,24 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// freePort is a port of loopback that nobody listens on.
+// nextPort is where freePort goes on: below the ports that systems give to those who ask for any,
+// so that nobody gets one between a test's choice and its use.
+var nextPort atomic.Int32
+
+// freePort is a port of loopback that nobody listens on, and that no other test is given.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const low, count = 15000, 15000
+	nextPort.CompareAndSwap(0, low+int32(os.Getpid())*64%count)
+	for range count {
+		addr := fmt.Sprintf("127.0.0.1:%d", low+(nextPort.Add(1)-low)%count)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // callRecord is a call as the admin API tells it.

@@ -142,3 +142,65 @@ func TestProviderErrors(t *testing.T) {
 		}
 	}
 }
+
+// What an application may know holds for a model's errors too, whole and in a stream.
+func TestModelErrorDetails(t *testing.T) {
+	t.Parallel()
+	const (
+		safeKey = "safe-key-0123456789abcdef"
+		fullKey = "full-key-0123456789abcdef"
+	)
+	breaks := listenRaw(t, func(c *rawConn) {
+		if rq, _ := c.request(); rq != nil {
+			c.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + `data: {"id":"c","choices":[{"index":0,"delta":{"content":"half of"},"finish_reason":null}]}` + "\n\n")
+		}
+	})
+	dead := freePort(t)
+	g := serve(t, fmt.Sprintf(`
+version: 1
+server: {public_url: "https://api.example.com"}
+providers:
+  dead: {kind: openai-compatible, base_url: "http://%s/v1", keys: [dead-provider-key-0123], retries: {max: 0}}
+  breaks: {kind: openai-compatible, base_url: "%s/v1", keys: [breaks-provider-key-0123], retries: {max: 0}}
+applications:
+  safe: {keys: [%s], subscribes: [models/*], details: safe}
+  full: {keys: [%s], subscribes: [models/*], details: full}
+`, dead, breaks.URL, safeKey, fullKey))
+	for _, r := range []struct {
+		name, key, model, address, kind string
+		stream                          bool
+	}{
+		{"safe", safeKey, "dead/m", dead, "connection_refused", false},
+		{"full", fullKey, "dead/m", dead, "connection_refused", false},
+		{"safe, in a stream", safeKey, "breaks/m", hostPort(breaks.URL), "truncated_stream", true},
+		{"full, in a stream", fullKey, "breaks/m", hostPort(breaks.URL), "truncated_stream", true},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			a := g.chat(t, client(t), r.key, chatBody(r.model, "hello", r.stream))
+			body := a.body
+			if r.stream {
+				all := events(a.body)
+				want(t, "events", len(all), 2)
+				contains(t, "the first event", all[0], "half of")
+				body = []byte(all[1])
+			}
+			var e dialectError
+			decode(t, body, &e)
+			p := e.Error.Causeway
+			if p == nil {
+				t.Fatalf("no member causeway: %s", body)
+			}
+			want(t, "kind", p.Kind, r.kind)
+			want(t, "type", p.Type, "https://api.example.com/.causeway/failures/"+r.kind)
+			want(t, "help", p.Help, "https://api.example.com/.causeway/calls/"+a.id)
+			contains(t, "the message", e.Error.Message, r.kind, a.id)
+			full := r.key == fullKey
+			told := string(a.body) + a.header.Get("Proxy-Status")
+			want(t, "the address is told", strings.Contains(told, r.address), full)
+			want(t, "evidence and attempts are told", len(p.Evidence) > 0 && len(p.Attempts) > 0, full)
+			if len(p.Advice) == 0 {
+				t.Error("there is no advice")
+			}
+		})
+	}
+}

@@ -236,7 +236,10 @@ func TestKeysStayWhereTheyBelong(t *testing.T) {
 	c := client(t)
 	var ids []string
 	for _, place := range [][]string{
-		keyed(webKey), {"x-api-key", webKey}, {"x-goog-api-key", webKey}, {"api-key", "an-azure-key", "Authorization", "Bearer " + webKey},
+		keyed(webKey),
+		{"x-api-key", webKey},
+		{"x-goog-api-key", webKey},
+		{"api-key", "an-azure-key", "Authorization", "Bearer " + webKey},
 		{"Authorization", "Bearer " + webKey, "x-api-key", webKey, "Cookie", "causeway_session=abc; a=b", "OpenAI-Organization", "org-callers"},
 	} {
 		a := fetch(t, c, "POST", g.URL+"/v1/chat/completions", strings.NewReader(chatBody("fast", "hello", false)), place...)
@@ -473,7 +476,7 @@ func TestAddressesOfModels(t *testing.T) {
 		want(t, "below the prefix", post(t, g, "/ai/v1/chat/completions", g.Addr).status, 200)
 		a := post(t, g, "/v1/chat/completions", g.Addr)
 		want(t, "without it", a.status, 404)
-		want(t, "its kind", a.problem(t).Kind, "route_not_found")
+		contains(t, "what is said of it", modelError(t, a).Error.Message, "route_not_found", "/ai/v1/chat/completions", "base URL")
 		a = fetch(t, client(t), "GET", g.URL+"/ai/v1/models", nil, keyed(webKey)...)
 		want(t, "models below the prefix", a.status, 200)
 		want(t, "the path that the provider saw", p.last(t).Path, "/v1/chat/completions")
@@ -486,6 +489,19 @@ func TestAddressesOfModels(t *testing.T) {
 		a := post(t, g, "/v1/chat/completions", g.Addr)
 		want(t, "elsewhere", a.status, 404)
 		want(t, "its kind", a.problem(t).Kind, "route_not_found")
+	})
+	t.Run("nearly", func(t *testing.T) {
+		t.Parallel()
+		g := providerGateway(t, p.URL, p.URL, "")
+		for _, path := range []string{"/chat/completions", "/v1/v1/chat/completions", "/v1/chat/completions/"} {
+			a := post(t, g, path, g.Addr)
+			want(t, path, a.status, 404)
+			contains(t, path, modelError(t, a).Error.Message, "the model's address is /v1/chat/completions", "base URL http://HOST:PORT/v1")
+		}
+		a := fetch(t, client(t), "POST", g.URL+"/v1/images/generations", strings.NewReader("{}"), keyed(webKey)...)
+		want(t, "an address of later versions", a.status, 404)
+		contains(t, "what is said of it", modelError(t, a).Error.Message, "This version", "POST /v1/chat/completions")
+		want(t, "another address", fetch(t, client(t), "GET", g.URL+"/chat/completions", nil).problem(t).Kind, "route_not_found")
 	})
 	t.Run("method", func(t *testing.T) {
 		t.Parallel()

@@ -274,8 +274,14 @@ func TestSDKRepeatsOnlyWhatHelps(t *testing.T) {
 		kind  string
 		calls int
 	}{
-		{"provider_key_rejected", 1}, {"quota_exhausted", 1}, {"first_byte_timeout", 1}, {"truncated_body", 1},
-		{"reset_before_response", 1}, {"tls_certificate_expired", 1}, {"gateway_bug", 1}, {"rate_limited", 1},
+		{"provider_key_rejected", 1},
+		{"quota_exhausted", 1},
+		{"first_byte_timeout", 1},
+		{"truncated_body", 1},
+		{"reset_before_response", 1},
+		{"tls_certificate_expired", 1},
+		{"gateway_bug", 1},
+		{"rate_limited", 1},
 	} {
 		model := "sandbox/fault-" + c.kind
 		rows = append(rows, sdkRow{

@@ -284,6 +284,9 @@ func handshake(t *journey.TLSFacts) fault.Kind {
 	case "timeout":
 		return fault.TLSHandshakeTimeout
 	case "protocol":
+		if strings.Contains(t.Err, "unsupported protocol version") {
+			return fault.TLSVersionMismatch // crypto/tls, of a ServerHello with a version below ours
+		}
 		return fault.TLSProtocolError
 	default:
 		return fault.Unclassified

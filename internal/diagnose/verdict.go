@@ -26,7 +26,7 @@ func (c *judgement) lasts() bool {
 	switch c.kind {
 	case fault.TotalTimeout:
 		// An answer that was coming all the time takes as long again; a call that waited may not.
-		return c.about != nil && c.about.Phase >= journey.PhaseBody
+		return c.about != nil && c.about.Phase >= journey.PhaseHead
 	case fault.IdleTimeout, fault.TruncatedStream, fault.StreamError:
 		// Never repeated by us, since the answer had begun; but the next one may well be whole.
 		return false

@@ -66,6 +66,7 @@ type call struct {
 	llmReq        llm.Request
 	pathModel     string // the model that the address names
 	rewrite       []byte
+	streamHead    []byte // how an event stream began
 	pieces        [][]byte
 	long          *llm.LongAnswer
 	triedModels   uint64

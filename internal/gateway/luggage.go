@@ -20,7 +20,9 @@ const keepBody = 64 << 10
 // luggage is room 6: it decides how the body travels and whether it can be sent again.
 func (c *call) luggage() bool {
 	c.idempotent = idempotentMethod(c.j.Method) || c.dialect == nil && (c.rq.Header.Has(wire.IdempotencyKey) || c.rq.Header.Has(wire.XIdempotencyKey))
-	c.upgrade = c.rq.Minor == 1 && c.rq.Length == 0 && c.rq.Header.Has(wire.Upgrade) && hasToken(&c.rq.Header, wire.Connection, "upgrade")
+	// An upgrade to h2c is the connection's own matter, and a way round every guard.
+	c.upgrade = c.rq.Minor == 1 && c.rq.Length == 0 && c.rq.Header.Has(wire.Upgrade) && hasToken(&c.rq.Header, wire.Connection, "upgrade") &&
+		!hasToken(&c.rq.Header, wire.Upgrade, "h2c")
 	if c.dialect != nil {
 		return true // translate has read the body
 	}

@@ -83,6 +83,30 @@ func (c *call) unserved() bool {
 	return false
 }
 
+// misplaced is the model's address that the caller seems to have meant: an SDK whose base URL lacks
+// the version or the prefix, or has the version twice, or a slash at the end. "" when it is none. The
+// answer is then in the SDK's dialect.
+func (c *call) misplaced() string {
+	if c.gen.LLMOff || !c.gen.LLMHost(c.j.Host) {
+		return ""
+	}
+	for _, d := range c.gen.Dialects {
+		for _, r := range d.Routes() {
+			address := c.gen.LLMPrefix + r.Path
+			bare := strings.TrimPrefix(r.Path, "/v1")
+			if r.Method != c.j.Method {
+				continue
+			}
+			switch c.j.Path {
+			case bare, r.Path, address + "/", c.gen.LLMPrefix + bare, c.gen.LLMPrefix + "/v1" + r.Path:
+				c.dialect, c.j.Dialect = d, d.Name()
+				return address
+			}
+		}
+	}
+	return ""
+}
+
 // addresses lists what the caller's dialect has here.
 func (c *call) addresses() string {
 	var list []string

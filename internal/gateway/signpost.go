@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"strings"
 
 	"causeway/internal/fault"
 	"causeway/internal/route"
@@ -54,6 +55,11 @@ func (c *call) signpost() bool {
 	}
 	if c.unserved() {
 		text := "This version of the gateway does not serve " + c.j.Method + " " + c.j.Path + "; its LLM addresses are " + c.addresses() + "."
+		return c.fail(failure{kind: fault.RouteNotFound, detail: text, safe: text})
+	}
+	if meant := c.misplaced(); meant != "" {
+		base, _, _ := strings.Cut(meant, "/v1")
+		text := "No route takes " + c.j.Method + " " + c.j.Path + "; the model's address is " + meant + ": give an SDK the base URL http://HOST:PORT" + base + "/v1."
 		return c.fail(failure{kind: fault.RouteNotFound, detail: text, safe: text})
 	}
 	return c.fail(failure{

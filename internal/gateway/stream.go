@@ -31,6 +31,9 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		if err != nil {
 			return c.streamOver(t, u, a, s, false)
 		}
+		if len(c.streamHead) == 0 {
+			c.streamHead = append(c.streamHead, p[:min(len(p), 512)]...)
+		}
 		c.pieces = s.Feed(p, c.pieces[:0])
 		if !c.sendPieces() || len(c.pieces) > 0 && !u.Buffered() && c.ex.Flush() != nil {
 			c.takeUsage(s)
@@ -86,6 +89,10 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 		a.Kind = frame.Kind
 	}
 	evidence := streamEvidence(s)
+	if s.State().Events == 0 && a.Kind == fault.TruncatedStream && len(c.streamHead) > 0 && c.streamHead[0] == '<' {
+		a.Kind = fault.MalformedStream
+		end.Problem = "instead of events came " + llm.DescribeBody(c.streamHead)
+	}
 	c.releaseAnswer()
 	// Tokens that came are the caller's, also when nothing has left us yet.
 	if !s.State().Content && c.ex.Withdraw() {

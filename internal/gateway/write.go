@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"slices"
 	"strconv"
@@ -27,6 +29,12 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	if res.Status == 101 {
 		return c.tunnel(t, u, a)
 	}
+	if res.Status >= 500 && c.ownLoop(&res.Header, res.Reason) {
+		c.releaseAnswer()
+		a.Kind = fault.LoopDetected
+		c.judge(a)
+		return c.explained()
+	}
 	if res.Header.Has(wire.AllowOrigin) {
 		c.svc.RememberCORS(&res.Header)
 	}
@@ -50,6 +58,22 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		return c.callerLeft()
 	}
 	return c.relay(t, u, a, first)
+}
+
+// ownLoop tells whether an answer is one that this gateway gave to this very call when it came back
+// by way of the upstream. It is then ours to explain, and not an upstream's to pass on.
+func (c *call) ownLoop(h *wire.Header, reason []byte) bool {
+	if !h.Has(wire.CausewayCallID) || !bytes.HasSuffix(reason, []byte("("+fault.LoopDetected+")")) {
+		return false
+	}
+	id, ok := journey.ParseID(string(h.Get(wire.CausewayCallID)))
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, err := c.g.ledger.Get(ctx, id)
+	return err == nil
 }
 
 // relay passes the body on, piece by piece. Each piece is sent when there is no more of it at hand;
@@ -183,10 +207,15 @@ func (c *call) callerLeft() bool {
 // and in Causeway-Finding what we read in it. It returns the body's first piece if it took one.
 func (c *call) comment(u *wire.Upcall, a *journey.Attempt) []byte {
 	res := &u.Response
-	if res.Status < 400 {
+	// A server may ignore an Upgrade, but a WebSocket that was not opened has failed.
+	refused := c.upgrade && wire.EqualFold(c.rq.Header.Get(wire.Upgrade), "websocket")
+	if res.Status < 400 && !refused {
 		return nil
 	}
 	kind := diagnose.Passed(res.Status, c.lookupAnswer(u))
+	if refused && kind == "" {
+		kind = fault.UpgradeFailed
+	}
 	if kind == "" && res.Status != 400 {
 		return nil
 	}
@@ -299,9 +328,20 @@ func (c *call) keepAnswer(p []byte) {
 	}
 }
 
-// tunnel joins the caller's and the upstream's connections after an upgrade.
+// tunnel joins the caller's and the upstream's connections after an upgrade. One that the upstream
+// breaks is told by a close frame where the bytes are WebSocket's.
 func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
-	upgrade := u.Response.Header.Get(wire.Upgrade) // answerHead takes it out, as Connection names it
+	// answerHead takes it out, as Connection names it.
+	upgrade := bytes.Clone(u.Response.Header.Get(wire.Upgrade))
+	if !sameUpgrade(c.rq.Header.Get(wire.Upgrade), upgrade) {
+		c.releaseAnswer()
+		a.Kind = fault.UpgradeFailed
+		c.failWith(diagnose.Input{
+			Kind: fault.UpgradeFailed, Attempts: c.j.Attempts,
+			Evidence: []string{"asked for Upgrade: " + string(c.rq.Header.Get(wire.Upgrade)), "got 101 with Upgrade: " + string(upgrade)},
+		})
+		return c.explained()
+	}
 	c.answerHead(u)
 	c.j.Status = 101
 	if c.ex.Switch(upgrade, &c.answer) != nil {
@@ -318,14 +358,48 @@ func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) boo
 	server := u.Hijack()
 	t.MarkGood(time.Now())
 	c.ex.Watch(tunnelEnder{caller, server})
-	end := wire.Join(caller, server, c.upstream.Timeouts.Idle)
+	o := wire.TunnelOptions{Idle: c.upstream.Timeouts.Idle, WebSocket: wire.EqualFold(upgrade, "websocket")}
+	o.LastWord = func(end wire.TunnelEnd) []byte { return c.tunnelBroke(a, end, o.WebSocket) }
+	end := wire.Join(caller, server, o)
 	c.ex.Unwatch()
 	c.j.BytesIn, c.j.BytesOut = end.Up, end.Down
-	if end.Idle {
-		c.note("write", "the tunnel was closed after "+c.upstream.Timeouts.Idle.String()+" of silence (timeouts.idle)")
-	}
 	c.commit()
+	if c.finding != nil {
+		c.logFailure()
+	}
 	return true
+}
+
+// tunnelBroke names how the upstream broke a tunnel, closes the record, and returns the caller's
+// last word: 1014 (bad gateway) with the kind, for WebSocket.
+func (c *call) tunnelBroke(a *journey.Attempt, end wire.TunnelEnd, webSocket bool) []byte {
+	a.Phase = journey.PhaseBody
+	switch {
+	case end.Idle:
+		a.End, a.Limit, a.LimitValue = journey.EndTimeout, "idle", c.upstream.Timeouts.Idle
+	case end.Reset:
+		a.End = journey.EndReset
+	default:
+		a.End = journey.EndEOF
+	}
+	a.Kind = diagnose.Kind(a)
+	c.j.Cut = true
+	c.j.BytesIn, c.j.BytesOut = end.Up, end.Down
+	c.failWith(diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Status: 101})
+	c.commit()
+	if !webSocket || c.finding == nil {
+		return nil
+	}
+	return wire.CloseFrame(1014, string(c.finding.Kind)+", call "+c.j.ID.String())
+}
+
+// sameUpgrade tells whether the protocol that was switched to is one that the caller asked for.
+func sameUpgrade(asked, got []byte) (same bool) {
+	wire.EachToken(asked, func(t []byte) bool {
+		same = bytes.EqualFold(t, got)
+		return !same
+	})
+	return same
 }
 
 // tunnelEnder ends a tunnel when the gateway stops; that the caller closes its side ends it anyway.

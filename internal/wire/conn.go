@@ -2,6 +2,7 @@ package wire
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -101,12 +102,31 @@ func (c *conn) handshake() bool {
 	}
 	_ = tc.SetDeadline(time.Now().Add(c.o.ReadHeaderTimeout))
 	if err := tc.Handshake(); err != nil {
+		var plain tls.RecordHeaderError
+		if errors.As(err, &plain) && plain.Conn != nil && looksLikeHTTP(plain.RecordHeader) {
+			// Said in the caller's own tongue; TLS it does not speak.
+			_, _ = plain.Conn.Write([]byte(plainOnTLS))
+		}
 		c.door.handshakeFailed(err)
 		return false
 	}
 	_ = tc.SetDeadline(time.Time{})
 	st := tc.ConnectionState()
 	c.tls = &st
+	return true
+}
+
+// plainOnTLS answers a plain HTTP request on a TLS address.
+const plainOnTLS = "HTTP/1.1 400 Bad Request (malformed_request)\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
+	"Content-Length: 72\r\n\r\nThis address speaks HTTPS, and the request came as plain HTTP: https://\n"
+
+// looksLikeHTTP tells whether the first bytes of what should be a TLS record begin a request line.
+func looksLikeHTTP(first [5]byte) bool {
+	for _, b := range first[:3] {
+		if b < 'A' || b > 'Z' {
+			return false
+		}
+	}
 	return true
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,10 +115,16 @@ func uploadCall(n int64) *Call {
 }
 
 // zeros is a body of so many zero bytes, all of them at hand.
-type zeros struct{ left int64 }
+type zeros struct {
+	left    int64
+	stopped atomic.Bool
+}
 
 func (z *zeros) ReadBody(p []byte, _ time.Duration) (int, error) {
-	if z.left == 0 {
+	switch {
+	case z.stopped.Load():
+		return 0, &BodyError{Reason: "stopped"}
+	case z.left == 0:
 		return 0, io.EOF
 	}
 	n := min(int64(len(p)), z.left)
@@ -126,7 +133,7 @@ func (z *zeros) ReadBody(p []byte, _ time.Duration) (int, error) {
 	return int(n), nil
 }
 
-func (z *zeros) StopReading()   { z.left = 0 }
+func (z *zeros) StopReading()   { z.stopped.Store(true) }
 func (*zeros) Trailer() *Header { return &Header{} }
 
 // outcome is one attempt as its caller sees it.

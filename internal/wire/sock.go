@@ -315,29 +315,47 @@ func (s *sock) writeError(err error) error {
 // pending tells whether the peer has sent something, or closed, while the connection was not in
 // use. It does not wait and takes nothing out.
 func (s *sock) pending() bool {
-	rc := s.rc
+	if s.rc == nil && s.ahead() {
+		return true
+	}
+	rc := s.below()
 	if rc == nil {
-		if s.ahead() {
-			return true
-		}
-		inner, ok := s.nc.(interface{ NetConn() net.Conn })
-		if !ok {
-			return false
-		}
-		sc, ok := inner.NetConn().(syscall.Conn)
-		if !ok {
-			return false
-		}
-		var err error
-		if rc, err = sc.SyscallConn(); err != nil {
-			return true
-		}
+		return false
 	}
 	if s.staleFn == nil {
 		s.staleFn = func(fd uintptr) { s.stale = sysPending(fd) }
 	}
 	err := rc.Control(s.staleFn)
 	return err != nil || s.stale
+}
+
+// wasReset tells whether the peer has reset the connection. It is for when that is not known from an
+// error: Linux reports a reset once, to whoever reads or writes first.
+func (s *sock) wasReset() (yes bool) {
+	if rc := s.below(); rc != nil {
+		_ = rc.Control(func(fd uintptr) { yes = sysReset(fd) })
+	}
+	return yes
+}
+
+// below is the plain connection, below TLS if there is any; nil when it has no descriptor.
+func (s *sock) below() syscall.RawConn {
+	if s.rc != nil {
+		return s.rc
+	}
+	inner, ok := s.nc.(interface{ NetConn() net.Conn })
+	if !ok {
+		return nil
+	}
+	sc, ok := inner.NetConn().(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return rc
 }
 
 // ahead tells whether TLS has taken more from the socket than it has given out, such as a second

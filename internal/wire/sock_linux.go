@@ -42,3 +42,13 @@ func sysPending(fd uintptr) bool {
 	_, _, e := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
 	return e != syscall.EAGAIN
 }
+
+// sysReset tells whether the peer has reset the connection, from the state that the kernel has it
+// in: after a mere FIN it is CLOSE_WAIT for as long as we have not closed.
+func sysReset(fd uintptr) bool {
+	const tcpClose = 7
+	var state [1]byte // the first byte of struct tcp_info
+	n := uint32(len(state))
+	_, _, e := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_TCP, syscall.TCP_INFO, uintptr(unsafe.Pointer(&state)), uintptr(unsafe.Pointer(&n)), 0)
+	return e == 0 && n > 0 && state[0] == tcpClose
+}

@@ -27,3 +27,6 @@ func errnoOf(err error) syscall.Errno {
 	e, _ := err.(syscall.Errno)
 	return e
 }
+
+// sysReset tells whether the peer has reset the connection, where the kernel says so.
+func sysReset(uintptr) bool { return false }

@@ -60,7 +60,7 @@ func startTunnel(t *testing.T, o OriginOptions, door *tls.Config, idle time.Dura
 				server.Close()
 			}
 		}))
-		end := Join(caller, server, idle)
+		end := Join(caller, server, TunnelOptions{Idle: idle})
 		ex.Unwatch()
 		ch <- end
 	}}
@@ -171,13 +171,13 @@ func TestATunnelEndsWithEitherSide(t *testing.T) {
 
 func TestASilentTunnelReachesTheIdleLimit(t *testing.T) {
 	url, _ := rawServer(t, false, echoes(""))
-	addr, _, ends := startTunnel(t, OriginOptions{URL: url}, nil, 80*time.Millisecond)
+	addr, _, ends := startTunnel(t, OriginOptions{URL: url}, nil, 150*time.Millisecond)
 	c := dial(t, addr)
 	c.send("%s", upgradeRequest)
 	c.raw(len(switched))
 	began := time.Now()
 	for range 4 { // bytes in one direction keep both open
-		time.Sleep(40 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 		c.send("x")
 		c.raw(1)
 	}
@@ -185,8 +185,8 @@ func TestASilentTunnelReachesTheIdleLimit(t *testing.T) {
 	if end := soon(t, "the tunnel's end", ends); !end.Idle || end.Up != 4 || end.Down != 4 {
 		t.Errorf("%+v", end)
 	}
-	if took := time.Since(began); took < 240*time.Millisecond {
-		t.Errorf("closed after %v, with the last byte after 160 ms and a limit of 80 ms", took)
+	if took := time.Since(began); took < 340*time.Millisecond {
+		t.Errorf("closed after %v, with the last byte after 200 ms and a limit of 150 ms", took)
 	}
 }
 

@@ -89,9 +89,12 @@ func (u *Upcall) resetWhileSending(a *journey.Attempt) bool {
 	case <-up.done:
 	case <-late.C:
 	}
-	e := up.reset.Load()
+	e := syscall.Errno(up.reset.Load())
+	if e == 0 && u.sock.wasReset() {
+		e = syscall.ECONNRESET
+	}
 	if e != 0 {
-		a.End, a.Errno = journey.EndReset, syscall.Errno(e)
+		a.End, a.Errno = journey.EndReset, e
 	}
 	return e != 0
 }
