@@ -1,14 +1,13 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"syscall"
 	"testing"
-
-	"errors"
 )
 
 // An answer that breaks after its head was sent can only be cut. No client may take it for whole.

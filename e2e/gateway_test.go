@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,7 +41,6 @@ type settings struct {
 	env     []string
 	data    string
 	listen  string
-	name    string // of the configuration file
 }
 
 func withArgs(args ...string) setting { return func(s *settings) { s.args = append(s.args, args...) } }
@@ -464,37 +462,4 @@ func (g *gateway) everyCall(t *testing.T) iter.Seq[callRecord] {
 			cursor = "&cursor=" + url.QueryEscape(page.Next)
 		}
 	}
-}
-
-// ask is get for other goroutines than the test's.
-func (g *gateway) ask(path string) (int, []byte, error) {
-	res, err := g.admin.Get("http://socket" + path)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	return res.StatusCode, body, err
-}
-
-// request is a request with its headers, for calls that fetch does not fit.
-type request struct{ *http.Request }
-
-func must(rq *http.Request, err error) request {
-	if err != nil {
-		panic(err) // a test wrote a URL that is none
-	}
-	return request{rq}
-}
-
-func (r request) with(header ...string) *http.Request {
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Add(header[i], header[i+1])
-	}
-	return r.Request
-}
-
-func sorted(list []string) []string {
-	slices.Sort(list)
-	return list
 }

@@ -353,3 +353,28 @@ func TestSDKThroughConfiguration(t *testing.T) {
 	}
 	runSDK(t, rows)
 }
+
+// A stream of a response that breaks must not look finished either; it has an error event of its own.
+func TestSDKResponseThatBreaks(t *testing.T) {
+	t.Parallel()
+	breaks := listenRaw(t, func(c *rawConn) {
+		if rq, _ := c.request(); rq == nil {
+			return
+		}
+		event := func(text string) string {
+			name, data, _ := strings.Cut(text, " ")
+			return "event: " + name + "\ndata: " + data + "\n\n"
+		}
+		c.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" +
+			event(`response.created {"type":"response.created","sequence_number":0,"response":{"id":"resp_1","object":"response","status":"in_progress","output":[]}}`) +
+			event(`response.output_text.delta {"type":"response.output_text.delta","sequence_number":1,"item_id":"i","output_index":0,"content_index":0,"delta":"half of"}`))
+	})
+	g := providerGateway(t, breaks.URL, breaks.URL, "")
+	runSDK(t, []sdkRow{{
+		Name: "responses", Base: g.URL + "/v1", Key: webKey, Do: "responsesStream", Params: map[string]any{"model": "fast", "input": "hello"},
+		check: raises("APIError", 0, "truncated_stream", func(t *testing.T, got sdkResult) {
+			want(t, "what had come", got.Text, "half of")
+			lacks(t, "the events", strings.Join(got.Events, " "), "response.completed")
+		}),
+	}})
+}

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,9 +62,20 @@ func TestProxyCommand(t *testing.T) {
 		a := fetch(t, client(t), "GET", url, nil)
 		r := causeway(t, "explain", a.id, "--data", g.Data)
 		contains(t, "the explanation", r.out, "502 Bad Gateway (connection_refused)", addr, "this target has answered before")
+		running := members(t, causeway(t, "explain", "--json", a.id, "--data", g.Data).out)
 		want(t, "exit code of the gateway", g.stop(t), 0)
 		after := causeway(t, "explain", a.id, "--data", g.Data)
 		want(t, "what explain says once the gateway has stopped", after.out, r.out)
 		want(t, "its exit code", after.code, 0)
+		// A script reads the same members whether the instance runs or not.
+		want(t, "the members of explain --json", members(t, causeway(t, "explain", "--json", a.id, "--data", g.Data).out), running)
 	})
+}
+
+// members are the names of a JSON object's members, in alphabetical order.
+func members(t *testing.T, object string) string {
+	t.Helper()
+	var m map[string]any
+	decode(t, []byte(object), &m)
+	return strings.Join(slices.Sorted(maps.Keys(m)), " ")
 }

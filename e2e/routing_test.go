@@ -58,7 +58,7 @@ func TestRouting(t *testing.T) {
 		{"GET /orders", "", "orders", ""},
 		{"GET /orders/", "", "orders", ""},
 		{"GET /orders/archive/2024", "", "deep", ""},
-		{"GET /orders/archive", "", "param", ""}, // a {param} goes before any *
+		{"GET /orders/archive", "", "param", ""},        // a {param} goes before any *
 		{"GET /orders/%6eew", "", "ambiguous_path", ""}, // new, or an {id}
 		{"GET /orders/%61b%2Dc?x=1&y=%41", "", "param", ""},
 		{"GET /Orders/new", "", "route_not_found", ""},

@@ -187,7 +187,7 @@ func checkQuery(ctx huma.Context, next func(huma.Context)) {
 			}
 		case len(values) > 1:
 			e.Detail = "is given " + strconv.Itoa(len(values)) + " times; give it once"
-		case values[0] == "":
+		case values[0] == "" && name != "cursor": // scripts begin with an empty one
 			e.Detail = "has no value; leave it out or give one"
 		default:
 			continue

@@ -90,6 +90,7 @@ type App struct {
 	extra       []*catalog.Application
 	sandboxKey  string
 	configError atomic.Value // string
+	firstStamp  stamp        // of the file, before it was first read
 	reload      chan struct{}
 	installMu   sync.Mutex
 	closers     []func() error
@@ -117,6 +118,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	c := o.Catalog
 	switch {
 	case o.ConfigFile != "":
+		a.firstStamp = stampOf(o.ConfigFile)
 		if c, err = a.loadFile(); err != nil {
 			return nil, err
 		}

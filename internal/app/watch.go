@@ -38,6 +38,7 @@ func (a *App) watch(ctx context.Context) {
 		return
 	}
 	seen := a.stamps()
+	seen[a.o.ConfigFile] = a.firstStamp // a change since it was first read has not been seen
 	t := time.NewTicker(watchEvery)
 	defer t.Stop()
 	for looks := 1; ; looks++ {

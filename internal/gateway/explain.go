@@ -121,7 +121,7 @@ func (c *call) explain() {
 		c.fail(failure{kind: fault.GatewayBug})
 		f = c.finding
 	}
-	if f.Kind == fault.CallerGone && !c.pretended || c.ex.Gone() {
+	if (f.Kind == fault.CallerGone || f.Kind == fault.RequestBodyAborted) && !c.pretended || c.ex.Gone() {
 		c.j.Status = statusCallerGone // whatever failed: nobody was there to get it
 		c.commit()
 		c.ex.Abort()

@@ -140,7 +140,7 @@ func (c *call) bodyFault(err error) bool {
 	}
 	var be *wire.BodyError
 	if !errors.As(err, &be) {
-		return c.fail(failure{kind: fault.RequestBodyAborted})
+		return c.fail(failure{kind: fault.RequestBodyAborted, status: statusCallerGone})
 	}
 	want := "of unknown length"
 	if be.Want >= 0 {
@@ -156,7 +156,7 @@ func (c *call) bodyFault(err error) bool {
 		return c.fail(failure{kind: fault.MalformedRequest, detail: text, safe: text, evidence: []string{got}})
 	}
 	text := "The caller closed its connection before its whole body was sent."
-	return c.fail(failure{kind: fault.RequestBodyAborted, detail: text, safe: text, evidence: []string{got}})
+	return c.fail(failure{kind: fault.RequestBodyAborted, status: statusCallerGone, detail: text, safe: text, evidence: []string{got}})
 }
 
 // uploadFault names a broken upload that showed while an attempt was running.

@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +26,11 @@ version: 1
 providers:
   mock: {kind: openai-compatible, base_url: "http://UP/v1", keys: [PROVIDERKEY], timeouts: {first_byte: 300ms, idle: 300ms}}
   gone: {kind: openai-compatible, base_url: "http://DOWN/v1", keys: [PROVIDERKEY], retries: {backoff: 1ms}}
+  strange: {kind: openai-compatible, base_url: "https://127.0.0.1:1/v1", retries: {backoff: 1ms}}
 models:
   fast: {targets: [{model: mock/gpt-4o-mini}]}
   pair: {targets: [{model: gone/x}, {model: mock/y}]}
+  mixed: {targets: [{model: strange/x}, {model: mock/y}]}
 applications:
   web: {keys: [KEY], subscribes: [models/*]}
 `
@@ -193,19 +198,26 @@ func TestAnEventIsPassedOnAtOnce(t *testing.T) {
 	}
 }
 
+// TestAModelsNextTargetIsTried after one that is down, and after one that will fail until somebody
+// changes something: its certificate is not to be trusted.
 func TestAModelsNextTargetIsTried(t *testing.T) {
 	up := newOrigin(t)
-	r := newRig(t, fill(t, modelConfig, up))
+	strange := httptest.NewTLSServer(nil)
+	strange.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer strange.Close()
+	r := newRig(t, strings.Replace(fill(t, modelConfig, up), "https://127.0.0.1:1", strange.URL, 1))
 	up.replies(completion)
-	for range 2 { // whichever comes first in turn
-		a := r.call(t, chat("pair"))
-		j := r.record(t, a)
-		if a.status != 200 || j.Provider != "mock" || j.TargetModel != "y" {
-			t.Errorf("status %d from %s/%s", a.status, j.Provider, j.TargetModel)
+	for _, model := range []string{"pair", "mixed"} {
+		for range 2 { // whichever comes first in turn
+			a := r.call(t, chat(model))
+			j := r.record(t, a)
+			if a.status != 200 || j.Provider != "mock" || j.TargetModel != "y" {
+				t.Errorf("%s: status %d from %s/%s", model, a.status, j.Provider, j.TargetModel)
+			}
 		}
 	}
-	if n := len(up.got()); n != 2 {
-		t.Errorf("%d requests, want 2", n)
+	if n := len(up.got()); n != 4 {
+		t.Errorf("%d requests, want 4", n)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,7 +35,21 @@ type rig struct {
 	door    *wire.Door
 	log     *text
 	deps    snapshot.Deps
+	watch   atomic.Pointer[exchanges]
 }
+
+// exchanges lets a test stand between the rooms and the door.
+type exchanges func(wire.Exchange) wire.Exchange
+
+// Serve and Refuse make a rig the door's handler.
+func (r *rig) Serve(ex wire.Exchange) {
+	if watch := r.watch.Load(); watch != nil {
+		ex = (*watch)(ex)
+	}
+	r.gateway.Serve(ex)
+}
+
+func (r *rig) Refuse(ex wire.Exchange, why *wire.Refusal) { r.gateway.Refuse(ex, why) }
 
 // newRig serves a configuration until the test ends.
 func newRig(tb testing.TB, config string) *rig {
@@ -62,7 +77,7 @@ func newRigOver(tb testing.TB, config string, store ledger.ChunkStore, sandbox S
 	}
 	server := gen.Catalog.Server
 	r.door, err = wire.NewDoor(wire.DoorOptions{
-		Handler: r.gateway, ReadHeaderTimeout: server.ReadHeaderTimeout, IdleTimeout: server.IdleTimeout,
+		Handler: r, ReadHeaderTimeout: server.ReadHeaderTimeout, IdleTimeout: server.IdleTimeout,
 		MaxConnections: server.MaxConnections, Limits: wire.Limits{Head: int(server.MaxHeader)},
 	})
 	if err != nil {

@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"causeway/internal/fault"
 	"causeway/internal/journey"
+	"causeway/internal/wire"
 )
 
 const travelConfig = `
@@ -115,20 +117,72 @@ func TestTheNextTargetIsTried(t *testing.T) {
 	}
 }
 
-// TestASlotIsFreeBeforeTheAnswerHasEnded calls one after the other on connections of their own: a
-// target with room for one call must have it again as soon as the caller can know of the end.
+// watched tells a test of what the rooms do to the caller's connection.
+type watched struct {
+	wire.Exchange
+	onStart, onEnd func()
+}
+
+func (w watched) Start(status int, reason string, h *wire.Header, length, declared int64) error {
+	err := w.Exchange.Start(status, reason, h, length, declared)
+	if w.onStart != nil {
+		w.onStart()
+	}
+	return err
+}
+
+func (w watched) End(trailer *wire.Header) error {
+	if w.onEnd != nil {
+		w.onEnd()
+	}
+	return w.Exchange.End(trailer)
+}
+
+// TestASlotIsFreeBeforeTheAnswerHasEnded: as soon as the caller can know of the end, a target with
+// room for one call has it again, and its connection waits.
 func TestASlotIsFreeBeforeTheAnswerHasEnded(t *testing.T) {
 	up := newOrigin(t)
 	r := newRig(t, fill(t, travelConfig, up))
-	for i := range 300 {
-		if a := r.call(t, get("/single/x")); a.status != 200 {
-			t.Fatalf("call %d: status %d: %s", i, a.status, a.body)
-		}
+	service := r.gateway.Generation().Services["single"].Upstream
+	var ended atomic.Int64
+	watch := exchanges(func(ex wire.Exchange) wire.Exchange {
+		return watched{Exchange: ex, onEnd: func() {
+			ended.Add(1)
+			if busy, idle := service.Pool.Targets()[0].Busy(), service.Idle(0); busy != 0 || idle != 1 {
+				t.Errorf("%d calls have slots, %d connections wait", busy, idle)
+			}
+		}}
+	})
+	r.watch.Store(&watch)
+	if a := r.call(t, get("/single/x")); a.status != 200 || ended.Load() != 1 {
+		t.Errorf("status %d, %d ends", a.status, ended.Load())
 	}
-	up.mu.Lock()
-	defer up.mu.Unlock()
-	if n := len(up.conns); n != 1 {
-		t.Errorf("%d connections for calls that never overlapped", n)
+}
+
+func TestNoSlot(t *testing.T) {
+	up := newOrigin(t)
+	r := newRig(t, fill(t, travelConfig, up))
+	up.replies("")
+	c := dial(t, r.addr)
+	c.send(t, get("/single/x"))
+	eventually(t, "the call upstream", func() bool { return len(up.got()) == 1 })
+	a := r.call(t, get("/single/x"))
+	if a.status != 503 || !strings.Contains(a.body, `"kind":"no_slot"`) || !strings.Contains(a.body, "max_busy: 1") || strings.Contains(a.head, "Retry-After") {
+		t.Errorf("%s", a.whole())
+	}
+}
+
+// TestACallerWhoLeavesInItsUpload is nobody's failure but its own.
+func TestACallerWhoLeavesInItsUpload(t *testing.T) {
+	up := newOrigin(t)
+	r := newRig(t, fill(t, travelConfig, up))
+	c := dial(t, r.addr)
+	c.send(t, "PUT /plain/upload HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n5\r\nhello\r\n")
+	eventually(t, "the call upstream", func() bool { return up.open() == 1 })
+	_ = c.Close()
+	j := r.last(t, "/plain/upload")
+	if k := kindOf(j); k != fault.RequestBodyAborted && k != fault.CallerGone || j.Status != 499 || j.BytesOut != 0 {
+		t.Errorf("kind %s, status %d, %d bytes", kindOf(j), j.Status, j.BytesOut)
 	}
 }
 
@@ -223,6 +277,7 @@ func TestACallerWhoLeaves(t *testing.T) {
 		status             int
 	}{
 		{"before the first byte", "/plain/first", "", "", 499},
+		{"while a short answer is held", "/plain/held", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin", "", 499},
 		{"in the middle", "/plain/middle", "HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n" + strings.Repeat("x", 20000), "xxx", 200},
 		{"in the pause before another attempt", "/pause/x", reply(503, "no"), "", 499},
 	} {
@@ -236,8 +291,16 @@ func TestACallerWhoLeaves(t *testing.T) {
 `
 			r := newRig(t, fill(t, config, up))
 			up.replies(s.answer)
+			started := make(chan struct{}, 8)
+			watch := exchanges(func(ex wire.Exchange) wire.Exchange {
+				return watched{Exchange: ex, onStart: func() { started <- struct{}{} }}
+			})
+			r.watch.Store(&watch)
 			c := dial(t, r.addr)
 			c.send(t, get(s.path))
+			if s.path == "/plain/held" {
+				<-started
+			}
 			eventually(t, "the call upstream", func() bool { return len(up.got()) == 1 })
 			for text := ""; !strings.Contains(text, s.until); {
 				b := make([]byte, 4096)
@@ -279,6 +342,9 @@ func TestDraining(t *testing.T) {
 		t.Errorf("%s", a.whole())
 	}
 	cut.Wait()
+	if j := r.record(t, a); len(j.Attempts) != 1 {
+		t.Errorf("%d attempts of a call that was cut", len(j.Attempts))
+	}
 }
 
 func TestATunnel(t *testing.T) {

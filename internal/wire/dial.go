@@ -63,7 +63,8 @@ func (u *Upcall) dial(by int64, limit time.Duration, a *journey.Attempt) bool {
 		return u.givenUp(a)
 	}
 	u.sock.init(nc)
-	u.connected = true
+	// From here on a Cancel must find the connection, not the dial that has succeeded.
+	u.stopDial, u.connected = nil, true
 	u.dialled = clock()
 	g.open.Add(1)
 	return true

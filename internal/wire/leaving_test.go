@@ -260,12 +260,9 @@ func TestAnUploadThatTheUpstreamBreaksIsTheUpstreamsDoing(t *testing.T) {
 		"resets": {func(c net.Conn) { reset(c) }, journey.EndReset},
 		// Closing with bytes unread is a reset as well.
 		"closes with bytes unread": {func(c net.Conn) {
+			awaitUnread(c)
 			if s, ok := c.(*secureConn); ok {
 				c = s.below.Conn
-			}
-			var s sock
-			for s.init(c); !s.pending(); {
-				time.Sleep(100 * time.Microsecond)
 			}
 			_ = c.Close()
 		}, journey.EndReset},

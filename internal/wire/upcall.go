@@ -83,6 +83,7 @@ type Upcall struct {
 
 	upload *upload
 	sent   bool // the last upload was whole
+	unsent bool // a part of the buffered request was never sent
 	watch  Watcher
 
 	dialled   int64
@@ -189,7 +190,7 @@ func (u *Upcall) begin(call *Call, a *journey.Attempt) {
 		u.trailer.Reset()
 	}
 	u.uses++
-	u.lastByte = 0
+	u.lastByte, u.unsent = 0, false
 	a.BodyOutLen = call.Length
 }
 
@@ -231,10 +232,11 @@ func (u *Upcall) send(call *Call, a *journey.Attempt, began int64) bool {
 	a.BodyOut = int64(max(n-len(call.Head), 0))
 	if err != nil {
 		// The upstream may have answered early and closed: its answer says more than our error.
-		if u.answeredEarly(err) {
+		a.SendTime = time.Duration(clock() - began)
+		if u.answeredEarly(err, a) {
+			u.unsent = true
 			return true
 		}
-		a.SendTime = time.Duration(clock() - began)
 		u.sendFailed(err, a)
 		return false
 	}
@@ -250,14 +252,19 @@ func (u *Upcall) send(call *Call, a *journey.Attempt, began int64) bool {
 }
 
 // answeredEarly tells whether a broken send left bytes of an answer to be read.
-func (u *Upcall) answeredEarly(err error) bool {
-	if !isReset(err) || u.sock.rc == nil {
+func (u *Upcall) answeredEarly(err error, a *journey.Attempt) bool {
+	if !isReset(err) && err != errTimeout {
 		return false
 	}
 	u.fillBuffer()
 	n, rerr := u.sock.read(u.buf[u.w:], clock()+int64(50*time.Millisecond))
+	if n == 0 || rerr != nil {
+		return false
+	}
 	u.w += n
-	return n > 0 && rerr == nil
+	a.BytesIn += int64(n)
+	u.lastByte = clock()
+	return true
 }
 
 func (u *Upcall) sendFailed(err error, a *journey.Attempt) {
@@ -456,6 +463,7 @@ func (u *Upcall) Release() {
 		u.endUpload()
 		clean = clean && u.sent
 	}
+	clean = clean && !u.unsent
 	if u.done && a.End == journey.EndOpen {
 		a.End, a.Phase = journey.EndComplete, journey.PhaseDone
 	}
