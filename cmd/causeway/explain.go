@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"causeway/internal/admin"
 	"causeway/internal/app"
 	"causeway/internal/diagnose"
 	"causeway/internal/fault"
@@ -141,16 +141,15 @@ func (f *explainFlags) read(ctx context.Context, out io.Writer, id journey.ID) e
 	if err != nil {
 		return &exitError{2, "causeway explain: " + err.Error()}
 	}
-	told := diagnose.Explain(&j)
 	if f.json {
-		b := fault.AppendCall(nil, told, fault.View{CallID: id.String(), Full: true, Time: j.Start})
-		if !json.Valid(b) {
-			return errors.New("the explanation is not valid JSON")
+		b, err := admin.ExplanationJSON(&j, diagnose.Explain)
+		if err != nil {
+			return err
 		}
-		_, err = out.Write(append(b, '\n'))
+		_, err = out.Write(b)
 		return err
 	}
-	_, err = out.Write(fault.Text(nil, told, colourful(out)))
+	_, err = out.Write(fault.Text(nil, diagnose.Explain(&j), colourful(out)))
 	return err
 }
 

@@ -161,7 +161,7 @@ func (a *api) callView(j *journey.Journey) Call {
 		v.Attempts = append(v.Attempts, attemptView(&j.Attempts[i]))
 	}
 	if j.Finding != nil {
-		v.Finding = a.findingView(j.Finding)
+		v.Finding = findingView(j.Finding, a.Info.GatewayURL)
 	}
 	for _, n := range j.Notes {
 		v.Notes = append(v.Notes, Note{AtMS: millis(n.At), Room: n.Room, Text: n.Text})
@@ -170,7 +170,7 @@ func (a *api) callView(j *journey.Journey) Call {
 }
 
 // findingView adds to a finding what the catalogue says of its kind.
-func (a *api) findingView(f *fault.Finding) *Finding {
+func findingView(f *fault.Finding, gateway string) *Finding {
 	v := &Finding{
 		Kind:           string(f.Kind),
 		Title:          string(f.Kind),
@@ -186,7 +186,7 @@ func (a *api) findingView(f *fault.Finding) *Finding {
 		RuledOut:       f.RuledOut,
 		Advice:         list(f.Advice),
 		CallerAdvice:   list(f.CallerAdvice),
-		Page:           a.Info.GatewayURL + fault.FailuresPath + string(f.Kind),
+		Page:           gateway + fault.FailuresPath + string(f.Kind),
 	}
 	if v.Detail == "" {
 		v.Detail = f.SafeDetail

@@ -56,23 +56,35 @@ func (a *api) explainCall(ctx context.Context, in *explainInput) (*explanationOu
 		out.Body = text
 		return out, nil
 	}
+	out.Body, err = encode(explanation(j, x, string(text), a.Info.GatewayURL))
+	return out, err
+}
+
+// ExplanationJSON is the JSON of GET /api/v1/calls/{id}/explanation, for a call that was read without
+// a running instance.
+func ExplanationJSON(j *journey.Journey, explain Explainer) ([]byte, error) {
+	x := explain(j)
+	return encode(explanation(j, x, string(fault.Text(nil, x, false)), ""))
+}
+
+// explanation is what is said about a call; gateway is the address that links begin with.
+func explanation(j *journey.Journey, x *fault.Call, text, gateway string) CallExplanation {
 	v := CallExplanation{
 		CallID:   j.ID.String(),
 		Status:   j.Status,
 		Summary:  "Nothing failed in this call.",
 		Timeline: timeline(j),
 		Attempts: make([]Attempt, 0, len(j.Attempts)),
-		Text:     string(text),
+		Text:     text,
 	}
 	if x.Finding != nil {
-		v.Finding = a.findingView(x.Finding)
+		v.Finding = findingView(x.Finding, gateway)
 		v.Summary = v.Finding.Detail
 	}
 	for i := range j.Attempts {
 		v.Attempts = append(v.Attempts, attemptView(&j.Attempts[i]))
 	}
-	out.Body, err = encode(v)
-	return out, err
+	return v
 }
 
 // answersText documents the two forms of an explanation, which the library cannot see.

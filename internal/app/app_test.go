@@ -351,6 +351,18 @@ func TestWhatWasMissingIsFoundLater(t *testing.T) {
 		_, _, _, err := fetch(t, r.GatewayURL()+"/.causeway/failures/", root)
 		return err == nil && r.failure() == ""
 	})
+	if n := r.gateway.Generation().Number; n != 2 {
+		t.Errorf("it took %d generations", n)
+	}
+}
+
+// TestAConfigurationIsReadOnce also when it names files that the one before did not.
+func TestAConfigurationIsReadOnce(t *testing.T) {
+	before := map[string]stamp{"config": {size: 1}, "old": {size: 1}}
+	seen := earlier(before, map[string]stamp{"config": {size: 2}, "new": {size: 3}})
+	if !same(seen, map[string]stamp{"config": {size: 1}, "new": {size: 3}}) {
+		t.Errorf("%v", seen)
+	}
 }
 
 func TestTheSandboxStartsEachFaultOnce(t *testing.T) {

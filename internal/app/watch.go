@@ -62,9 +62,21 @@ func (a *App) watch(ctx context.Context) {
 				continue
 			}
 		}
-		seen = a.stamps()
+		before := a.stamps()
 		a.reconfigure(repeated)
+		seen = earlier(before, a.stamps())
 	}
+}
+
+// earlier are the files that now names, as they were before where that is known: one that changed
+// while it was read is read again.
+func earlier(before, now map[string]stamp) map[string]stamp {
+	for name := range now {
+		if s, ok := before[name]; ok {
+			now[name] = s
+		}
+	}
+	return now
 }
 
 // failure is why the configuration that was read last is not in force, "" when it is.

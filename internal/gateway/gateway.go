@@ -89,7 +89,6 @@ func (g *Gateway) Serve(ex wire.Exchange) {
 		if p := recover(); p != nil {
 			c.caught(p)
 		}
-		g.inFlight.Add(-1)
 		c.leave()
 	}()
 	switch {
@@ -118,7 +117,6 @@ func (g *Gateway) Refuse(ex wire.Exchange, why *wire.Refusal) {
 		if p := recover(); p != nil {
 			c.caught(p)
 		}
-		g.inFlight.Add(-1)
 		c.leave()
 	}()
 	c.settle()

@@ -9,6 +9,8 @@ func (c *call) commit() {
 		return
 	}
 	c.committed = true
+	// Before the last byte goes out: who has the answer may call again at once.
+	c.g.inFlight.Add(-1)
 	j := &c.j
 	j.Total = c.since()
 	if j.FirstByte == 0 && j.BytesOut > 0 {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -209,13 +208,6 @@ func soon[T any](t testing.TB, what string, ch <-chan T) T {
 func readAll(ex Exchange) (string, error) {
 	b, err := io.ReadAll(bodyReader{ex})
 	return string(b), err
-}
-
-func hasPrefix(t testing.TB, got, want string) {
-	t.Helper()
-	if !strings.HasPrefix(got, want) {
-		t.Errorf("got %.200q, want it to begin with %q", got, want)
-	}
 }
 
 // heap is what the garbage collector keeps.

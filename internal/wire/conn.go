@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -238,6 +239,7 @@ func (c *conn) reset() {
 func (c *conn) readHead() bool {
 	limits := c.o.Limits
 	scanned := 0
+	c.req.clear()
 	for {
 		head := c.buf[c.r:c.w]
 		if len(head) > 0 && head[0] == 0x16 && scanned == 0 {
@@ -258,6 +260,14 @@ func (c *conn) readHead() bool {
 		}
 		if len(head) > limits.Head {
 			return c.refuseSize(len(head))
+		}
+		if scanned == 0 && bytes.IndexByte(head, '\n') >= 0 {
+			// A request line that cannot be one is refused before the rest comes: whoever speaks
+			// something else waits for a word.
+			if _, err := parseRequestLine(head, &c.req); err != nil {
+				c.headErr = *err
+				return c.refuse(refusalOf(&c.headErr))
+			}
 		}
 		scanned = len(head)
 		c.grow(limits.Head)

@@ -350,6 +350,9 @@ var facts = map[string]fact{
 	"interim_100":    answer(200),
 	"interim_102":    answer(200),
 	"interim_103":    answer(200),
+	"upgrade_other":  answer(101), // which protocol was agreed to, and what becomes of it, is the gateway's to see
+	"upgrade_reset":  answer(101),
+	"upgrade_stall":  answer(101),
 	"switch_unasked": {inHead, journey.EndParse, []check{faultIs(journey.FaultUpgrade), statusIs(101)}},
 }
 
@@ -372,7 +375,7 @@ func TestFactsOfEveryFault(t *testing.T) {
 	lab := newLab(t)
 	used := map[string]bool{}
 	for _, f := range faulty.All() {
-		if f.LLM || f.Needs.Target || f.Needs.Upgrade || f.Name == "connect_reset" {
+		if f.LLM || f.Needs.Target || f.Name == "connect_reset" {
 			continue
 		}
 		want, ok := facts[f.Name]
@@ -411,7 +414,7 @@ func checkFacts(t *testing.T, lab *faulty.Lab, f faulty.Fault, want fact) {
 	if f.Needs.Upload {
 		call = uploadCall(8 << 20)
 	}
-	call.IsHead = f.Needs.Head
+	call.IsHead, call.Upgrade = f.Needs.Head, f.Needs.Upgrade
 	if want.end == journey.EndTimeout {
 		call.Limits = tight
 		if strings.HasPrefix(f.Name, "slow_d") || strings.HasPrefix(f.Name, "slow_h") {
@@ -459,5 +462,20 @@ func checkFacts(t *testing.T, lab *faulty.Lab, f faulty.Fault, want fact) {
 	}
 	if t.Failed() {
 		t.Log(o.show())
+	}
+}
+
+// TestAResetRightBehindAccept may be seen by whichever step comes first, and is a reset to all of them.
+func TestAResetRightBehindAccept(t *testing.T) {
+	u, err := newLab(t).Start("connect_reset", faulty.Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := originOf(t, u)
+	for range 30 {
+		o := attempt(g, getCall())
+		if o.End != journey.EndReset || o.Errno != syscall.ECONNRESET && o.Errno != syscall.EPIPE || o.Phase > inWait || o.BytesIn != 0 {
+			t.Error(o.show())
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -399,4 +400,35 @@ func TestASlowUpstreamHoldsTheCallerBack(t *testing.T) {
 		}
 	}
 	c.want("POST", 200, "done")
+}
+
+// TestALongChunkedUploadMakesNoGarbage: its bytes pass through buffers that are used again.
+func TestALongChunkedUploadMakesNoGarbage(t *testing.T) {
+	const size = 64 << 20
+	addr := serve(t, func(ex Exchange) {
+		buf := make([]byte, 32<<10)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		n, err := 0, error(nil)
+		for err == nil {
+			var k int
+			k, err = ex.ReadBody(buf, 5*time.Second)
+			n += k
+		}
+		runtime.ReadMemStats(&after)
+		if made := after.TotalAlloc - before.TotalAlloc; n != size || err != io.EOF || made > 8<<20 {
+			t.Errorf("%d bytes, %v, %d bytes allocated", n, err, made)
+		}
+		reply(ex, 200, "ok")
+	})
+	c := dial(t, addr)
+	c.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+	piece := fmt.Appendf(nil, "%x\r\n%s\r\n", 64<<10, make([]byte, 64<<10))
+	for range size / (64 << 10) {
+		if _, err := c.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.send("0\r\n\r\n")
+	c.want("POST", 200, "ok")
 }

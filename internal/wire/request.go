@@ -29,12 +29,17 @@ type Request struct {
 // Chunked tells whether the body comes in chunks.
 func (r *Request) Chunked() bool { return r.Length < 0 }
 
+// clear forgets the call before.
+func (r *Request) clear() {
+	r.Header.Reset()
+	r.Length, r.Close, r.Continue, r.HasQuery, r.Minor = 0, false, false, false, 1
+	r.Method, r.Target, r.Path, r.Query, r.Authority = nil, nil, nil, nil, nil
+}
+
 // ParseRequest reads a whole head, as bounded by HeadEnd, into r. The head's bytes are kept.
 // Sources: RFC 9112 sections 2 to 6, RFC 9110 section 7.2.
 func ParseRequest(head []byte, limits Limits, r *Request) *HeadError {
-	r.Header.Reset()
-	r.Length, r.Close, r.Continue, r.HasQuery = 0, false, false, false
-	r.Method, r.Target, r.Path, r.Query, r.Authority = nil, nil, nil, nil, nil
+	r.clear()
 	at, err := parseRequestLine(head, r)
 	if err != nil {
 		return err

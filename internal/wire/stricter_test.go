@@ -2,6 +2,21 @@ package wire
 
 import "testing"
 
+// This package is never laxer than net/http: what it accepts net/http accepts, and both read it
+// alike (the fuzzers hold it to that). The tables below are the other direction, one row for each
+// place where net/http accepts what this package refuses.
+//
+// Beside the grammar a few things differ on purpose:
+//
+//   - Sizes: a head has the limits of the configuration (net/http: 1 MiB, any number of fields), a
+//     Content-Length at most 18 digits, a chunk size at most 15, a chunk's line 4096 bytes, the
+//     extensions of a body 16 KiB together without credit for data, a trailer 4 KiB.
+//   - Trailer fields that frame, route or authenticate are taken out (net/http keeps them).
+//   - A connection ends behind CONNECT, whatever it is answered.
+//   - Expect is ignored in HTTP/1.0 and without a body.
+//   - A caller who closes its side of the connection has left: its call is cancelled.
+//   - An answer may be preceded by 20 interim answers (net/http: as many as fit the limit of a head).
+
 // strictRequests are the places where net/http's server is laxer than this package: it accepts
 // them, we refuse, because each leniency is one half of a smuggling pair or of a confusion.
 var strictRequests = []struct{ name, bytes string }{
@@ -76,5 +91,18 @@ func TestWhereNetHTTPIsLaxerWithAnswers(t *testing.T) {
 				t.Errorf("net/http refuses it as well: %v", err)
 			}
 		})
+	}
+}
+
+// TestWhereNetHTTPsServerIsLaxerBetweenRequests: it skips empty lines behind a POST, for the sake
+// of browsers that have been gone for long.
+func TestWhereNetHTTPsServerIsLaxerBetweenRequests(t *testing.T) {
+	ours, theirs := newStreamDoor(t), newStreamServer(t)
+	const stream = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+	a, b := newScript([]byte(stream), 0), newScript([]byte(stream), 0)
+	ours(a)
+	theirs(b)
+	if len(a.seen) != 1 || len(b.seen) != 2 {
+		t.Errorf("we serve %d requests, net/http %d", len(a.seen), len(b.seen))
 	}
 }
