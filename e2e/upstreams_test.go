@@ -45,6 +45,7 @@ func startNginx(t *testing.T, server string) *nginxServer {
 	}
 	config := user + fmt.Sprintf(`
 daemon off;
+master_process off;
 worker_processes 1;
 pid %[1]s/nginx.pid;
 error_log %[1]s/error.log;

@@ -61,7 +61,9 @@ type bodyState struct {
 	failed  atomic.Bool
 	stopped atomic.Bool
 	wants   bool // 100 (Continue) is still to be sent
-	err     *BodyError
+	// ownBuffer is true when the connection's buffer holds nothing of the request's head.
+	ownBuffer bool
+	err       *BodyError
 }
 
 // serve runs the connection until it ends.
@@ -225,7 +227,7 @@ func (c *conn) call() (keep bool) {
 
 func (c *conn) reset() {
 	c.body.left, c.body.chunked, c.body.done, c.body.read = 0, chunked{}, true, 0
-	c.body.wants, c.body.err = false, nil
+	c.body.wants, c.body.err, c.body.ownBuffer = false, nil, false
 	c.body.failed.Store(false)
 	c.body.stopped.Store(false)
 	c.answer.reset()

@@ -106,14 +106,23 @@ func (c *conn) readChunked(p []byte, limit time.Duration) (int, error) {
 
 // roomForChunks makes room behind c.w. The request's head lies in the buffer that the connection
 // had when it was parsed and is still read by the rooms, so that buffer is left to them (and to
-// the garbage collector) and a new one takes the unread bytes.
+// the garbage collector) and a new one, which is the body's own, takes the unread bytes.
 func (c *conn) roomForChunks() {
+	if c.body.ownBuffer && c.r == c.w {
+		c.r, c.w = 0, 0
+	}
 	if len(c.buf)-c.w >= 512 {
 		return
 	}
-	fresh := getBuffer(max(mediumBuffer, (c.w-c.r)*2))
-	n := copy(fresh, c.buf[c.r:c.w])
-	c.buf, c.r, c.w = fresh, 0, n
+	unread, old := c.buf[c.r:c.w], c.buf
+	if !c.body.ownBuffer || len(old)-len(unread) < 512 {
+		c.buf = getBuffer(max(mediumBuffer, len(unread)*2))
+	}
+	c.r, c.w = 0, copy(c.buf, unread)
+	if c.body.ownBuffer && &c.buf[0] != &old[0] {
+		putBuffer(old)
+	}
+	c.body.ownBuffer = true
 }
 
 // keepTrailer copies the trailer out of the buffer and drops the fields that may not be there

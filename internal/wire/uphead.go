@@ -8,7 +8,7 @@ import (
 )
 
 // maxInterim is how many interim answers one call may get: an endless stream of them would hold
-// the call without an answer (net/http allows as many).
+// the call without an answer (net/http bounds their bytes).
 const maxInterim = 20
 
 func (u *Upcall) fillBuffer() {
