@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -290,7 +292,7 @@ func (a *App) compile(c *catalog.Catalog, old *snapshot.Generation) (*snapshot.G
 // deps are what a generation is compiled with.
 func (a *App) deps() snapshot.Deps {
 	d := snapshot.Deps{
-		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(),
+		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: memory(),
 		Dialects: []llm.Dialect{openai.New()}, Speaks: openai.New(), Extra: a.extra,
 	}
 	if a.sandbox != nil {
@@ -306,6 +308,15 @@ func files() int {
 		return 0
 	}
 	return int(min(r.Cur, 1<<30))
+}
+
+// memory is how many bytes this process may take: GOMEMLIMIT, or what its host or its control group
+// lets it have; 0 when that is not known.
+func memory() int64 {
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		return limit
+	}
+	return hostMemory()
 }
 
 // install compiles a catalogue and puts it in force. Calls in flight end on the generation that

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"causeway/internal/diagnose"
 	"causeway/internal/fault"
@@ -44,7 +45,9 @@ func (c *call) open() (err error) {
 
 // caught turns a panic in any room into an answer and a record, so that one bug costs one call.
 func (c *call) caught(p any) {
-	c.g.log.Error("a call ended in a bug of the gateway", "call", c.j.ID.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if ok, _ := c.g.failLog.allow(time.Now()); ok { // every call may meet the same bug
+		c.g.log.Error("a call ended in a bug of the gateway", "call", c.j.ID.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	}
 	if c.ex.Started() {
 		c.j.Cut = true
 		c.note("hall", "a bug of the gateway ended the call")

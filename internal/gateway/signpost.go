@@ -125,8 +125,6 @@ func (c *call) looped() bool {
 		if f.ID != wire.Via || !bytes.Contains(f.Value, c.pseudonym) {
 			continue
 		}
-		hops := 0
-		wire.EachToken(f.Value, func([]byte) bool { hops++; return true })
 		return c.fail(failure{
 			kind:     fault.LoopDetected,
 			detail:   c.upstream.Name + ": the call has already come through this gateway for the same service; the upstream leads back here.",

@@ -102,7 +102,7 @@ func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piec
 		if u.Complete() {
 			// The last byte of the answer goes to the kernel with what follows.
 			c.ended(t, a)
-		} else if c.j.FirstByte == 0 {
+		} else if c.j.FirstByte == 0 && !c.holds(u) {
 			c.j.FirstByte = c.since()
 		}
 		err := c.ex.Write(piece)

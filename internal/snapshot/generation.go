@@ -85,8 +85,10 @@ type Deps struct {
 	ResolverName string
 	Log          *slog.Logger
 	Instance     string
-	// Files is how many descriptors this process may have, for the ceiling on calls; 0: not known.
-	Files int
+	// Files is how many descriptors this process may have, Memory how many bytes, for the ceiling on
+	// calls; 0: not known.
+	Files  int
+	Memory int64
 	// Dialects are those that callers may speak; Speaks is what providers are spoken to in.
 	Dialects []llm.Dialect
 	Speaks   llm.Dialect
@@ -132,7 +134,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 		g.Number = old.Number + 1
 	}
 	if g.MaxCalls == 0 {
-		g.MaxCalls = defaultCeiling(d.Files)
+		g.MaxCalls = defaultCeiling(d.Files, d.Memory)
 	}
 	if err := b.services(c, g); err != nil {
 		return nil, err
@@ -147,13 +149,21 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 	return g, nil
 }
 
+// callMemory is what a call in flight may take, with its buffers on both sides and a body that is kept
+// to be sent again.
+const callMemory = 160 << 10
+
 // defaultCeiling is how many calls may be in flight when server.max_calls is 0: each needs two
-// descriptors, and some stay for everything else.
-func defaultCeiling(files int) int {
-	if files <= 0 {
-		return 50000
+// descriptors, and some stay for everything else; of the memory they may have half.
+func defaultCeiling(files int, memory int64) int {
+	n := 50000
+	if files > 0 {
+		n = min(n, (files-200)/2)
 	}
-	return min(max((files-200)/2, 100), 50000)
+	if memory > 0 {
+		n = min(n, int(min(memory/2/callMemory, 1<<30)))
+	}
+	return max(n, 100)
 }
 
 func (b *builder) services(c *catalog.Catalog, g *Generation) error {

@@ -208,3 +208,22 @@ func TestHeaderRules(t *testing.T) {
 		t.Error("no rules are something")
 	}
 }
+
+func TestDefaultCeiling(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		files  int
+		memory int64
+		want   int
+	}{
+		{"nothing is known", 0, 0, 50000},
+		{"two descriptors a call", 10200, 0, 5000},
+		{"half of the memory", 1 << 20, 1 << 30, 3276},
+		{"whichever is less", 10200, 1 << 40, 5000},
+		{"a host of any size has some", 256, 1 << 20, 100},
+	} {
+		if got := defaultCeiling(c.files, c.memory); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}

@@ -62,7 +62,8 @@ func HeadEnd(buf []byte, from int) int {
 
 // parseFields reads the field lines in head[at:], up to and with the empty line, into h.
 // In a request (strict) every line ends with CRLF and obs-fold is refused; in an answer a bare LF
-// ends a line too, and obs-fold is replaced by spaces in place (RFC 9112 section 5.2).
+// ends a line too, and obs-fold is replaced by spaces in place (RFC 9112 section 5.2), but not in
+// the fields that frame the message.
 func parseFields(head []byte, at int, h *Header, limit int, strict bool) *HeadError {
 	for {
 		rest := head[at:]
@@ -83,6 +84,7 @@ func parseFields(head []byte, at int, h *Header, limit int, strict bool) *HeadEr
 		if line[0] == ' ' || line[0] == '\t' {
 			return badHead(at, "field line", "it begins with white space")
 		}
+		folded := false
 		if !strict {
 			// Join the lines that continue this one.
 			for next < len(head) && (head[next] == ' ' || head[next] == '\t') {
@@ -98,7 +100,7 @@ func parseFields(head []byte, at int, h *Header, limit int, strict bool) *HeadEr
 				if head[end-1] == '\r' {
 					end--
 				}
-				line = head[at:end]
+				line, folded = head[at:end], true
 			}
 		}
 		colon := 0
@@ -128,7 +130,11 @@ func parseFields(head []byte, at int, h *Header, limit int, strict bool) *HeadEr
 			return &HeadError{"fields", "there are too many", at, 431}
 		}
 		name := line[:colon:colon]
-		h.Add(Identify(name), name, value)
+		id := Identify(name)
+		if folded && (id == ContentLength || id == TransferEncoding) {
+			return badHead(at, "field line", "a field that frames the message is folded")
+		}
+		h.Add(id, name, value)
 		at = next
 	}
 }

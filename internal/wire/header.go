@@ -1,5 +1,7 @@
 package wire
 
+import "bytes"
+
 // Field is one header or trailer field as it stood on the wire: its name in the sender's case.
 // The slices point into a connection's buffer and are valid only as long as their owner says.
 type Field struct {
@@ -100,22 +102,39 @@ func (h *Header) DelName(name []byte) {
 }
 
 // closes tells whether Connection ends the connection behind this message (RFC 9112 section 9.3):
-// "close" does wherever it stands, and HTTP/1.0 (minor 0) does without "keep-alive".
+// "close" does wherever it stands, even in an element that is malformed ("x close"), and HTTP/1.0
+// (minor 0) does without "keep-alive" in the first field.
 func (h *Header) closes(minor int) bool {
 	if !h.Has(Connection) {
 		return minor == 0
 	}
-	closing, keeping := false, minor > 0
+	closing, keeping, first := false, minor > 0, true
 	for i := range h.Fields {
 		if h.Fields[i].ID == Connection {
 			EachToken(h.Fields[i].Value, func(t []byte) bool {
-				closing = closing || EqualFold(t, "close")
-				keeping = keeping || EqualFold(t, "keep-alive")
+				closing = closing || hasWord(t, "close")
+				keeping = keeping || first && EqualFold(t, "keep-alive")
 				return !closing
 			})
+			first = false
 		}
 	}
 	return closing || !keeping
+}
+
+// hasWord tells whether one of the words of t, which white space separates, is word.
+func hasWord(t []byte, word string) bool {
+	for len(t) >= len(word) {
+		i := bytes.IndexAny(t, " \t")
+		if i < 0 {
+			return EqualFold(t, word)
+		}
+		if EqualFold(t[:i], word) {
+			return true
+		}
+		t = t[i+1:]
+	}
+	return false
 }
 
 // announcesFraming tells whether Trailer announces a field that may never be in a trailer because

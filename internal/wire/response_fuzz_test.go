@@ -56,7 +56,9 @@ var answers = []string{
 	"HTTP/1.1 200 \xc3\xa4\r\nContent-Length: 0\r\n\r\n",
 	"HTTP/1.1 200 OK\nContent-Length: 5\nX-A: b\n\nhello",
 	"HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\n\td\r\nContent-Length: 0\r\n\r\n",
-	"HTTP/1.1 200 OK\r\nX-A:\r\n \r\n  b\r\nContent-Length:\r\n 5\r\n\r\nhello",
+	"HTTP/1.1 200 OK\r\nX-A:\r\n \r\n  b\r\nContent-Length: 5\r\n\r\nhello",
+	"HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\n\r\nhello",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n \r\n\r\n0\r\n\r\n", // net/http: "chunked " is unknown
 	"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
 	"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 05\r\n\r\nhello",
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n",

@@ -26,6 +26,8 @@ func FuzzStream(f *testing.F) {
 			f.Add([]byte(c.Bytes), uint16(i))
 		}
 	}
+	f.Add([]byte("GET / HTTP/1.1\r\nHost:\r\nConnection:0 Close\r\n\r\nGET / HTTP/1.0\r\n\r\n"), uint16(0))
+	f.Add([]byte("GET / HTTP/1.0\r\nConnection:\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n"), uint16(0))
 	f.Fuzz(func(t *testing.T, data []byte, pieces uint16) {
 		a, b := newScript(data, pieces), newScript(data, 0)
 		ours(a)

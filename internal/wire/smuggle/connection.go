@@ -36,6 +36,7 @@ func connectionCases() []Case {
 			{"two fields, close first", get("Connection: close\r\nConnection: keep-alive\r\n", hidden), MustServe, one},
 			{"two fields, close last", get("Connection: keep-alive\r\nConnection: close\r\n", hidden), MustServe, one},
 			{"keep-alive", get("Connection: keep-alive\r\n", hidden), MustServe, both},
+			{"close behind a space", get("Connection: x close\r\n", hidden), MustServe, one},
 			{"a token that begins with close", get("Connection: closed\r\n", hidden), MustServe, both},
 			{"close behind a body", post(length(5)+"Connection: close\r\n", "hello"+hidden), MustServe, one},
 			{"close behind chunks", post(chunked+"Connection: close\r\n", chunk("hello")+last+hidden), MustServe, one},
