@@ -384,14 +384,14 @@ func TestDrain(t *testing.T) {
 	t.Parallel()
 	f := startFarm(t, 1)
 	u := startGo(t)
-	g := restGateway(t, "", map[string]string{"farm": f[0].URL, "go": u.URL})
+	g := restGateway(t, "", map[string]string{"row": f[0].URL, "go": u.URL})
 	release := f[0].hold()
 	idle := dial(t, g.Addr)
 	idle.send(t, "GET /go/echo HTTP/1.1\r\nHost: h\r\n\r\n")
 	want(t, "a call before", idle.read(t, "GET").status, 200)
 
 	waiting := dial(t, g.Addr) // for its first byte
-	waiting.send(t, "GET /farm/x HTTP/1.1\r\nHost: h\r\n\r\n")
+	waiting.send(t, "GET /row/x HTTP/1.1\r\nHost: h\r\n\r\n")
 	eventually(t, "the call is at the target", func() bool { return f[0].waiting.Load() == 1 })
 	stream, err := client(t).Get(g.URL + "/go/sse")
 	if err != nil {
