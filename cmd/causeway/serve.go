@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -75,6 +76,7 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
+	atLeastTwoProcs()
 	a, err := app.New(drain, o)
 	if err != nil {
 		var bad *app.ConfigError
@@ -118,4 +120,13 @@ func newLog(cmd *cobra.Command, format string) (*slog.Logger, error) {
 		return slog.New(slog.DiscardHandler), nil
 	}
 	return nil, errors.New("--log is text, json or off, not " + format)
+}
+
+// atLeastTwoProcs lets two threads run Go code where there is one processor. With one, a write to the
+// disk or a batch for the call log would hold up every call until it is over; with two the kernel
+// shares the processor. A GOMAXPROCS of the environment stands.
+func atLeastTwoProcs() {
+	if runtime.GOMAXPROCS(0) == 1 && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2)
+	}
 }

@@ -10,8 +10,10 @@ import (
 
 const (
 	batchTarget = 256 << 10 // bytes of records taken over in one transaction
-	// yieldEvery is after how many records the drainer lets calls run: some 15 us.
-	yieldEvery  = 64
+	// yieldEvery is after how many records the drainer lets calls run: some 100 us.
+	yieldEvery = 128
+	// yieldFor outlasts the way to the scheduler's look at the sockets, and not much more.
+	yieldFor    = 20 * time.Microsecond
 	backoffLow  = 100 * time.Millisecond
 	backoffHigh = 15 * time.Second
 )
@@ -29,6 +31,7 @@ type drainer struct {
 	found    []badRecord     // of this batch, reported once it is in the store
 	reads    []read
 	records  int64
+	begun    int64 // calls opened when it yielded last
 }
 
 // read is how far a segment was read for a batch.
@@ -78,7 +81,7 @@ func (d *drainer) pass(ctx context.Context) (moved int64, more bool, err error) 
 		r.seg.drained.Store(r.to)
 		if r.done && r.seg.sealed.Load() {
 			d.spool.recycle(r.seg)
-			runtime.Gosched() // clearing a segment takes a while too
+			d.yield() // clearing a segment takes a while too
 		}
 	}
 	return d.records, more, nil
@@ -116,7 +119,7 @@ func (d *drainer) readSegment(r *read, size int64) (got int64) {
 			break
 		}
 		if n%yieldEvery == 0 {
-			runtime.Gosched()
+			d.yield()
 		}
 	}
 	r.to = walk.pos
@@ -146,7 +149,23 @@ func (d *drainer) flush(b *builder) {
 	}
 	d.batch.Chunks = append(d.batch.Chunks, b.chunk(reuse))
 	b.reset()
-	runtime.Gosched()
+	d.yield()
+}
+
+// yield lets calls run that wait for the processor or for a socket. runtime.Gosched alone would not
+// look at the sockets: the scheduler polls them only when nothing else can run, so that on a single
+// processor every call would wait for the whole batch. Where no calls come in it does not wait.
+func (d *drainer) yield() {
+	begun := int64(0)
+	for i := range d.spool.shards {
+		begun += d.spool.shards[i].opened.Load()
+	}
+	if begun == d.begun {
+		runtime.Gosched()
+		return
+	}
+	d.begun = begun
+	time.Sleep(yieldFor)
 }
 
 // keep gives the batch to the store.
