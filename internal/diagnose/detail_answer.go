@@ -22,6 +22,9 @@ func (t teller) answer(k fault.Kind) string {
 		}
 		return peer + " sent an answer that is not valid HTTP: " + faultText(a.Fault) + "."
 	case fault.ResponseHeaderTooLarge:
+		if a.Fault == journey.FaultHeadTooLarge && a.Offset > 0 {
+			return fmt.Sprintf("%s sent an answer with %s: %d bytes had come and it had not ended.", peer, faultText(a.Fault), a.Offset)
+		}
 		return peer + " sent an answer with " + faultText(a.Fault) + "."
 	case fault.FramingConflict:
 		return peer + " sent an answer whose length cannot be known: " + faultText(a.Fault) + "."

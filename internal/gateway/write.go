@@ -70,6 +70,12 @@ func (c *call) ownLoop(h *wire.Header, reason []byte) bool {
 	if !ok {
 		return false
 	}
+	select {
+	case c.g.readers <- struct{}{}:
+		defer func() { <-c.g.readers }()
+	default:
+		return false // an upstream that imitates us must not make us search without end
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, err := c.g.ledger.Get(ctx, id)

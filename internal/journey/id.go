@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// ID is a call's identifier: a ULID in its text form (48 bits of milliseconds, 80 random bits,
-// Crockford's base 32), so that ids sort by time and cannot be guessed.
+// ID is a call's identifier: a ULID in its text form (48 bits of milliseconds, then 80 bits in
+// Crockford's base 32), so that ids sort by time and cannot be guessed. The first 10 of the 80 bits
+// are the fraction of the millisecond, so that calls of one millisecond sort as well; 70 are random.
 type ID [26]byte
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -18,8 +19,10 @@ func NewID(t time.Time) (id ID) {
 		id[i] = crockford[ms&31]
 		ms >>= 5
 	}
+	fraction := uint32(t.Nanosecond()%1e6) << 10 / 1e6
+	id[10], id[11] = crockford[fraction>>5], crockford[fraction&31]
 	a, b := rand.Uint64(), rand.Uint64()
-	for i := 10; i < 18; i++ {
+	for i := 12; i < 18; i++ {
 		id[i] = crockford[a&31]
 		a >>= 5
 	}
