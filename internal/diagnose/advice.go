@@ -45,15 +45,15 @@ func (c *judgement) operatorAdvice() []string {
 	case fault.ConnectTimeout, fault.Unroutable, fault.ConnectReset:
 		return []string{"From the gateway's host: nc -vz -w 5 " + hostAndPort(addr)}
 	case fault.TLSUnknownAuthority, fault.TLSCertificateExpired, fault.TLSCertificateNotYet, fault.TLSNameMismatch, fault.TLSCertificateInvalid,
-		fault.TLSClientCertificate, fault.TLSVersionMismatch, fault.TLSUnrecognizedName, fault.TLSAlert, fault.TLSHandshakeClosed, fault.TLSHandshakeReset:
+		fault.TLSIntermediateMissing, fault.TLSPinMismatch, fault.TLSClientCertRejected, fault.TLSClientCertificate, fault.TLSVersionMismatch, fault.TLSUnrecognizedName, fault.TLSAlert, fault.TLSHandshakeClosed, fault.TLSHandshakeReset:
 		return []string{"Look at the handshake from the gateway's host: " + openssl(a)}
 	case fault.TLSToPlainPort:
 		return []string{"Change the target " + target + " to " + strings.Replace(target, "https://", "http://", 1) + "."}
 	case fault.PlainToTLSPort:
 		return []string{"Change the target " + target + " to " + strings.Replace(target, "http://", "https://", 1) + "."}
-	case fault.FirstByteTimeout, fault.IdleTimeout, fault.SendTimeout, fault.TotalTimeout:
+	case fault.FirstByteTimeout, fault.IdleTimeout, fault.SendTimeout, fault.TotalTimeout, fault.TunnelIdleTimeout:
 		return c.limitAdvice()
-	case fault.ClosedBeforeResponse, fault.ResetBeforeResponse, fault.ResetMidBody:
+	case fault.ClosedBeforeResponse, fault.ResetBeforeResponse, fault.ResetMidBody, fault.TunnelReset, fault.TunnelClosed:
 		return roundSilence(a)
 	case fault.TruncatedBody:
 		return append(roundSilence(a), roundSize(a)...)

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"maps"
 	"syscall"
 	"time"
 
@@ -191,6 +192,15 @@ func (in Input) with(change func(in *Input)) Input {
 
 // facts are the cases of testdata/expected.tsv, built by hand as wire and the rooms report them.
 func facts() map[string]Input {
+	all := socketFacts()
+	maps.Copy(all, rpcFacts())
+	maps.Copy(all, hostFacts())
+	maps.Copy(all, tunnelFacts())
+	maps.Copy(all, http2Facts())
+	return all
+}
+
+func socketFacts() map[string]Input {
 	version := func(alert int) journey.Attempt { return tlsFailed("alert", alert, nil) }
 	elsewhere := func(in *Input) { in.Targets, in.Healthy = 2, 2 }
 	return map[string]Input{
@@ -226,12 +236,27 @@ func facts() map[string]Input {
 		"no file descriptor in the system":       post(dialFailed(syscall.ENFILE)),
 		"connecting forbidden, EACCES":           post(dialFailed(syscall.EACCES)),
 
-		"self-signed certificate":                      post(certificate("unknown_authority")),
-		"expired certificate":                          post(certificate("expired")),
-		"certificate not valid yet":                    post(certificate("not_yet_valid")),
-		"certificate for another name":                 post(certificate("name_mismatch")),
-		"certificate for another name, worked before":  post(certificate("name_mismatch")).worked(),
-		"certificate not for servers":                  post(certificate("invalid")),
+		"self-signed certificate":                       post(certificate("unknown_authority")),
+		"expired certificate":                           post(certificate("expired")),
+		"certificate not valid yet":                     post(certificate("not_yet_valid")),
+		"certificate for another name":                  post(certificate("name_mismatch")),
+		"certificate for another name, worked before":   post(certificate("name_mismatch")).worked(),
+		"certificate not for servers":                   post(certificate("wrong_usage")),
+		"intermediate certificate missing":              post(certificate("missing_intermediate")),
+		"expired intermediate certificate":              post(certificate("issuer_expired")),
+		"intermediate certificate not valid yet":        post(certificate("issuer_not_yet_valid")),
+		"name outside of its authority's constraints":   post(certificate("name_constraint")),
+		"weak signature":                                post(certificate("weak_signature")),
+		"signed by what is no authority":                post(certificate("not_an_authority")),
+		"too long a chain":                              post(certificate("chain_too_long")),
+		"another fault of a certificate":                post(certificate("invalid")),
+		"key that is not pinned":                        post(certificate("pin_mismatch")),
+		"key that is not pinned, worked before":         post(certificate("pin_mismatch")).worked(),
+		"client certificate shown and refused, TLS 1.2": post(tlsFailed("alert", 40, func(t *journey.TLSFacts) { t.Asked, t.Own = true, "CN="+canaryHost })),
+		"client certificate shown and refused, TLS 1.3": post(attempt(func(a *journey.Attempt) {
+			refusedAfterHandshake(a)
+			a.TLS.Alert, a.TLS.Own = 48, "CN="+canaryHost
+		})),
 		"client certificate required, TLS 1.2":         post(tlsFailed("alert", 42, func(t *journey.TLSFacts) { t.Asked = true })),
 		"client certificate required, TLS 1.3":         post(attempt(refusedAfterHandshake)),
 		"protocol version alert":                       post(version(70)),

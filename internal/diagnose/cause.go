@@ -22,6 +22,7 @@ var refinements = []struct {
 	{fault.ConnectTimeout, fault.Configuration, fault.Network},
 	{fault.TLSUnknownAuthority, fault.Configuration, fault.Configuration},
 	{fault.TLSNameMismatch, fault.Configuration, fault.IncompatibleChange},
+	{fault.TLSPinMismatch, fault.Configuration, fault.IncompatibleChange},
 	{fault.TLSClientCertificate, fault.Configuration, fault.IncompatibleChange},
 	{fault.TLSVersionMismatch, fault.Configuration, fault.IncompatibleChange},
 	{fault.TLSUnrecognizedName, fault.Configuration, fault.IncompatibleChange},
@@ -31,6 +32,9 @@ var refinements = []struct {
 	{fault.TLSHandshakeReset, fault.Configuration, fault.Network},
 	{fault.TLSHandshakeTimeout, fault.Configuration, fault.Overload},
 	{fault.NotHTTP, fault.Configuration, fault.IncompatibleChange},
+	{fault.NotHTTP2, fault.Configuration, fault.IncompatibleChange},
+	{fault.HTTP2NotAgreed, fault.Configuration, fault.IncompatibleChange},
+	{fault.HTTP2HandshakeTimeout, fault.Configuration, fault.Overload},
 }
 
 // certain are the kinds that say their cause by themselves; for the others the catalogue's cause
@@ -38,19 +42,25 @@ var refinements = []struct {
 var certain = map[fault.Kind]bool{
 	fault.DNSNoAddress: true, fault.DNSRefused: true, fault.SocketDenied: true, fault.AddressProhibited: true, fault.EgressDenied: true,
 	fault.GatewayPortsExhausted: true, fault.GatewayFilesExhausted: true,
+	fault.TLSIntermediateMissing: true, fault.TLSPinMismatch: true, fault.TLSClientCertRejected: true,
 	fault.TLSUnknownAuthority: true, fault.TLSCertificateExpired: true, fault.TLSCertificateNotYet: true, fault.TLSNameMismatch: true,
 	fault.TLSCertificateInvalid: true, fault.TLSClientCertificate: true, fault.TLSUnrecognizedName: true, fault.TLSToPlainPort: true,
 	fault.PlainToTLSPort: true, fault.NotHTTP: true, fault.MalformedResponse: true, fault.ResponseHeaderTooLarge: true,
 	fault.FramingConflict: true, fault.UnknownTransferCoding: true, fault.LoopDetected: true, fault.ResponseBodyTooLarge: true,
 	fault.NoTarget: true, fault.NoSlot: true, fault.UpstreamError: true, fault.UpstreamRateLimited: true,
 	fault.Overloaded: true, fault.QuotaExhausted: true, fault.ProviderRateLimited: true, fault.ProviderKeyRejected: true,
+	fault.GRPCUpstreamHTTP1: true, fault.GRPCExhausted: true, fault.GRPCInternal: true, fault.GRPCDataLoss: true,
+	fault.WebSocketUpstreamError: true, fault.WebSocketUnavailable: true, fault.WebSocketRefused: true, fault.WebSocketProtocolError: true,
+	fault.NotHTTP2: true, fault.HTTP2NotAgreed: true, fault.HTTP2StreamRefused: true, fault.HTTP2EnhanceYourCalm: true,
+	fault.HTTP2HTTP11Required: true, fault.MalformedHTTP2: true,
 	fault.ProviderError: true, fault.ContextTooLong: true, fault.ContentRefused: true, fault.RegionBlocked: true, fault.UnsupportedFeature: true,
 }
 
 // likely are the kinds whose usual cause is the only common one.
 var likely = map[fault.Kind]bool{
 	fault.TruncatedHeader: true, fault.MalformedChunking: true, fault.UnexpectedUpgrade: true, fault.ClosedBeforeResponse: true,
-	fault.TruncatedBody: true, fault.StaleConnection: true, fault.TLSVersionMismatch: true, fault.UpstreamUnavailable: true,
+	fault.HTTP2InternalError: true, fault.HTTP2Draining: true,
+	fault.TruncatedBody: true, fault.TunnelClosed: true, fault.TunnelIdleTimeout: true, fault.StaleConnection: true, fault.TLSVersionMismatch: true, fault.UpstreamUnavailable: true,
 }
 
 // forgotten is the silence after which an RST in the body is a middlebox that has forgotten the
@@ -72,6 +82,11 @@ func (c *judgement) cause(f *fault.Finding) {
 		f.Cause, f.Confidence = beneath.Cause, "likely"
 		return
 	}
+	if c.behind != nil {
+		f.Cause, f.Confidence = fault.Gateway, "likely"
+		return
+	}
+	f.RuledOut = append(f.RuledOut, c.hostRuledOut()...)
 	if c.kind == fault.ModelNotFound && len(c.in.Attempts) == 0 {
 		f.Cause, f.Confidence = fault.Caller, "high" // no provider was asked: the name is not ours
 		return
@@ -85,7 +100,7 @@ func (c *judgement) cause(f *fault.Finding) {
 		f.Cause, f.Confidence = p.cause, "likely"
 		return
 	}
-	if c.kind == fault.ResetMidBody && c.about != nil && c.about.Silence >= forgotten {
+	if (c.kind == fault.ResetMidBody || c.kind == fault.TunnelReset) && c.about != nil && c.about.Silence >= forgotten {
 		f.Cause, f.Confidence = fault.Network, "likely"
 	}
 	c.byHistory(f)

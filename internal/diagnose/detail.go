@@ -23,6 +23,9 @@ func (c *judgement) detail(f *fault.Finding) {
 	if f.SafeDetail == "" {
 		f.SafeDetail = c.tell(false)
 	}
+	if c.behind != nil {
+		f.Detail, f.SafeDetail = withBehind(f.Detail, c.behind), withBehind(f.SafeDetail, c.behind)
+	}
 	f.Detail, f.SafeDetail = clip(f.Detail, detailLimit), clip(f.SafeDetail, detailLimit)
 }
 
@@ -141,7 +144,7 @@ func (t teller) sentence() string {
 	if t.c.about == nil {
 		return ""
 	}
-	for _, tell := range []func(fault.Kind) string{t.road, t.handshake, t.answer, t.broken} {
+	for _, tell := range []func(fault.Kind) string{t.tunnel, t.http2, t.road, t.handshake, t.answer, t.broken, t.rpc} {
 		if s := tell(t.c.kind); s != "" {
 			return s
 		}
@@ -156,6 +159,9 @@ func (t teller) passedOn() string {
 	}
 	if t.c.entry.Status != 0 { // a provider that says in its own dialect what is wrong
 		return fmt.Sprintf("%s (%s answered %d; its answer was passed on unchanged).", lowerFirst(t.c.entry.Title), t.peer(), a.Status)
+	}
+	if a.RPC != nil {
+		return fmt.Sprintf("%s answered with gRPC status %s itself; its answer was passed on unchanged.", t.peer(), a.RPC.Code.Label())
 	}
 	s := fmt.Sprintf("%s answered %d itself; its answer was passed on unchanged.", t.peer(), a.Status)
 	if p := nested(a); p != nil && t.full && p.meaning != "" {
@@ -287,22 +293,14 @@ func (t teller) handshake(k fault.Kind) string {
 	if facts == nil {
 		facts = &journey.TLSFacts{Alert: -1}
 	}
+	if s := t.certificate(k, facts); s != "" {
+		return s
+	}
 	switch k {
-	case fault.TLSUnknownAuthority:
-		return "the certificate of " + peer + " is signed by an authority that the gateway does not trust" + t.named(", ", facts.Issuer) + "."
-	case fault.TLSCertificateExpired:
-		if facts.NotAfter.IsZero() {
-			return "the certificate of " + peer + " has expired."
-		}
-		return "the certificate of " + peer + t.date(" expired on ", facts.NotAfter) + "."
-	case fault.TLSCertificateNotYet:
-		return "the certificate of " + peer + " is not valid" + t.date(" before ", facts.NotBefore) + "."
-	case fault.TLSNameMismatch:
-		return "the certificate of " + peer + " is not for the name asked for" + t.named(", ", facts.ServerName) + "."
-	case fault.TLSCertificateInvalid:
-		return "the certificate of " + peer + " cannot be accepted."
 	case fault.TLSClientCertificate:
 		return peer + " wants a client certificate" + t.alert() + "."
+	case fault.TLSClientCertRejected:
+		return peer + " does not accept the gateway's client certificate" + t.alert() + "."
 	case fault.TLSVersionMismatch:
 		return peer + " accepts none of the TLS versions, ciphers and protocols that the gateway offered" + t.alert() + "."
 	case fault.TLSUnrecognizedName:

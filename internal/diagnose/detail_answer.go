@@ -35,6 +35,9 @@ func (t teller) answer(k fault.Kind) string {
 	case fault.UnexpectedUpgrade:
 		return peer + " switched protocols (101) without being asked to."
 	case fault.UpgradeFailed:
+		if a.Status == 101 {
+			return peer + " switched to another protocol than the one asked for."
+		}
 		if a.Status != 0 {
 			return fmt.Sprintf("%s answered the upgrade with %d instead of switching protocols (101).", peer, a.Status)
 		}
@@ -88,6 +91,8 @@ func faultText(f journey.ParseFault) string {
 		return "its first bytes are not HTTP"
 	case journey.FaultTLSBytes:
 		return "its first bytes are TLS"
+	case journey.FaultHTTP2:
+		return "it is not what HTTP/2 allows"
 	default:
 		return "its bytes cannot be read"
 	}

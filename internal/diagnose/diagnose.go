@@ -53,6 +53,11 @@ type Input struct {
 	// HealthReasons is each target's own trouble, for no_healthy_target, breaker_open and no_slot.
 	HealthReasons []TargetReason
 
+	// Host is what the gateway's own host was like while the call ran, nil when that is not known. Limit is
+	// the limit of a room that passed, 0 where an attempt's did or none.
+	Host  *journey.Host
+	Limit time.Duration
+
 	// RetryAfter is the pause that an upstream, a limiter or a health check named, 0 when none did.
 	RetryAfter time.Duration
 	// Backoff is the configured pause (retries.backoff) that is told when nothing was sent, 0 for none.
@@ -79,6 +84,8 @@ type Answer struct {
 	// Header returns a field's value by its lower-case name, "" when absent. nil means no fields.
 	Header func(name string) string
 	Body   []byte // its beginning; 1 KiB is enough
+	// RPC is the gRPC status that it ended with, nil where it has none.
+	RPC *journey.RPC
 }
 
 func (a *Answer) header(name string) string {
@@ -98,7 +105,8 @@ func Judge(in Input) *fault.Finding {
 	if e == nil {
 		kind, e = fault.Unclassified, fault.Lookup(fault.Unclassified)
 	}
-	c := judgement{in: &in, kind: kind, entry: e, about: about}
+	c := judgement{in: &in, kind: kind, entry: e, about: about, troubles: HostTroubles(in.Host)}
+	c.behind = c.hostBehind()
 	f := &fault.Finding{Kind: kind, Status: c.status(), Passed: in.Passed}
 	c.cause(f)
 	c.detail(f)
@@ -115,10 +123,12 @@ func Judge(in Input) *fault.Finding {
 
 // judgement is the working state of one Judge.
 type judgement struct {
-	in    *Input
-	kind  fault.Kind
-	entry *fault.Entry
-	about *journey.Attempt // the attempt that the finding is about, nil when none is
+	in       *Input
+	kind     fault.Kind
+	entry    *fault.Entry
+	about    *journey.Attempt // the attempt that the finding is about, nil when none is
+	troubles []HostTrouble    // of the gateway's own host
+	behind   *HostTrouble     // the one that lies behind the failure, nil when none does
 }
 
 // decide chooses the kind, and the attempt it is about.

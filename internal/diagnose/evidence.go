@@ -25,6 +25,7 @@ func (c *judgement) evidence() []string {
 		lines = append(lines, nameAndConnection(a)...)
 		lines = append(lines, tlsLines(c, a)...)
 		lines = append(lines, requestLines(a)...)
+		lines = append(lines, http2Lines(a)...)
 		lines = append(lines, responseLines(a)...)
 		lines = append(lines, limitLine(a)...)
 	}
@@ -32,6 +33,7 @@ func (c *judgement) evidence() []string {
 	for _, r := range c.in.HealthReasons {
 		lines = append(lines, reasonLine(r))
 	}
+	lines = append(lines, c.hostLines()...)
 	return append(lines, c.history()...)
 }
 
@@ -158,8 +160,11 @@ func tlsLines(c *judgement, a *journey.Attempt) []string {
 		}
 		lines = append(lines, fmt.Sprintf("alert received: %d %s", t.Alert, name))
 	}
-	if t.Asked {
-		lines = append(lines, "the upstream asked for a client certificate; the gateway has none")
+	switch {
+	case t.Own != "":
+		lines = append(lines, "the upstream asked for a client certificate and was shown that of "+t.Own)
+	case t.Asked:
+		lines = append(lines, "the upstream asked for a client certificate; the gateway has none (upstream.tls.cert_file)")
 	}
 	if t.Subject != "" || len(t.Names) > 0 {
 		lines = append(lines, certificateLines(c, t)...)
@@ -229,6 +234,8 @@ func responseLines(a *journey.Attempt) []string {
 		lines = append(lines, line)
 	}
 	switch {
+	case a.Tunnel != nil:
+		lines = append(lines, tunnelLines(a)...)
 	case a.End == journey.EndParse:
 		lines = append(lines, parseLines(a)...)
 	case a.Phase == journey.PhaseWait && (a.End == journey.EndEOF || a.End == journey.EndReset):
@@ -248,13 +255,16 @@ func responseLines(a *journey.Attempt) []string {
 }
 
 func endName(a *journey.Attempt) string {
+	if s := http2End(a); s != "" {
+		return s
+	}
 	switch a.End {
 	case journey.EndEOF:
 		return "FIN" + afterSilence(a)
 	case journey.EndReset:
 		return "RST" + afterSilence(a)
 	case journey.EndTimeout:
-		if lastKey(a.Limit) == "total" {
+		if k := lastKey(a.Limit); k == "total" || k == RPCLimit {
 			return "the call's time was over"
 		}
 		return "nothing for " + silence(a)
@@ -266,6 +276,8 @@ func endName(a *journey.Attempt) string {
 		return "given up by the gateway"
 	case journey.EndTLS:
 		return "a TLS error"
+	case journey.EndOpen:
+		return "the gateway stopped reading"
 	default:
 		return "its end"
 	}
@@ -290,6 +302,9 @@ func afterSilence(a *journey.Attempt) string {
 // value of a field that carries secrets.
 func parseLines(a *journey.Attempt) []string {
 	lines := []string{fmt.Sprintf("byte %d of the answer: %s", a.Offset, faultText(a.Fault))}
+	if a.HTTP2 != nil {
+		lines[0] = "the answer: " + faultText(a.Fault) // its offset in frames says nothing
+	}
 	switch a.Fault {
 	case journey.FaultNotHTTP, journey.FaultTLSBytes, journey.FaultStatusLine:
 		if len(a.First) > 0 && len(a.Line) == 0 {
@@ -312,6 +327,9 @@ func limitLine(a *journey.Attempt) []string {
 	}
 	key := lastKey(a.Limit)
 	line := "timeouts." + key + ": " + limit(a.LimitValue) + "; "
+	if key == RPCLimit {
+		return []string{"the caller's " + RPCLimit + ": " + limit(a.LimitValue) + "; not done " + fault.Span(a.Start+a.Total) + " after the call's start"}
+	}
 	switch key {
 	case "first_byte":
 		line += "nothing came for " + silence(a) + " after the last request byte"
@@ -373,7 +391,7 @@ func ago(h History) string {
 // silence is how long nothing had moved: at least the limit, when one fired that waits for a byte.
 func silence(a *journey.Attempt) string {
 	d := a.Silence
-	if a.End == journey.EndTimeout && lastKey(a.Limit) != "total" {
+	if a.End == journey.EndTimeout && lastKey(a.Limit) != "total" && a.Limit != RPCLimit {
 		d = max(d, a.LimitValue)
 	}
 	return fault.Span(d)

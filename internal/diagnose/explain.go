@@ -16,8 +16,12 @@ func Explain(j *journey.Journey) *fault.Call {
 		Status: j.Status, Cut: j.Cut, FirstByte: j.FirstByte, Total: j.Total, BytesIn: j.BytesIn, BytesOut: j.BytesOut,
 		Policies: j.Policies, Finding: j.Finding,
 	}
+	if p := j.RPC; p != nil {
+		c.RPC = &fault.CallRPC{Form: p.Form, Timeout: p.Timeout, Ended: p.Ended, Code: p.Code, Message: p.Message, Own: p.Own}
+	}
 	for i := range j.Attempts {
 		a := &j.Attempts[i]
+		c.Tunnel = tunnelOf(a.Tunnel)
 		c.Attempts = append(c.Attempts, fault.CallAttempt{
 			Target: cleanTarget(a.Target), Address: a.Address, Start: a.Start, Total: a.Total,
 			Kind: kindOf(a), Status: a.Status, Reused: a.Reused, Phases: phases(a), Why: a.Again,
@@ -46,6 +50,8 @@ func phases(a *journey.Attempt) []fault.PhaseTime {
 	add("send", a.SendTime)
 	add("wait", a.FirstByte)
 	switch {
+	case a.Tunnel != nil:
+		add("tunnel", rest)
 	case a.FirstByte == 0 && a.Phase == journey.PhaseWait:
 		add("wait", rest)
 	case a.Phase >= journey.PhaseHead:

@@ -23,6 +23,14 @@ const uploadRead = 1 << 20
 // is "" while the attempt is good or still runs, and Unclassified for what has no name. A kind
 // that an attempt of EndRefused already has (loop_detected) is kept.
 func Kind(a *journey.Attempt) fault.Kind {
+	if a.Tunnel != nil {
+		return tunnelKind(a)
+	}
+	if a.HTTP2 != nil {
+		if k := http2Kind(a); k != "" {
+			return k
+		}
+	}
 	switch a.End {
 	case journey.EndOpen, journey.EndComplete:
 		return ""
@@ -115,6 +123,9 @@ func reset(a *journey.Attempt) fault.Kind {
 
 // stale says whether a broken connection is one that the upstream closed as we used it again.
 func stale(a *journey.Attempt) bool {
+	if a.HTTP2 != nil && a.HTTP2.Streams > 0 {
+		return false // it was in use, so that nobody closed it for being idle
+	}
 	return a.Reused && a.BytesIn == 0 && a.Silence < staleWithin && a.BodyOut < uploadRead
 }
 
@@ -186,6 +197,8 @@ func timeout(a *journey.Attempt) fault.Kind {
 	switch lastKey(a.Limit) {
 	case "total":
 		return fault.TotalTimeout
+	case RPCLimit:
+		return fault.DeadlineExceeded
 	case "first_byte":
 		return fault.FirstByteTimeout
 	case "idle":
@@ -262,17 +275,10 @@ func handshake(t *journey.TLSFacts) fault.Kind {
 	if t == nil {
 		return fault.Unclassified
 	}
+	if k := certificateKind(t.Reason); k != "" {
+		return k
+	}
 	switch t.Reason {
-	case "unknown_authority":
-		return fault.TLSUnknownAuthority
-	case "expired":
-		return fault.TLSCertificateExpired
-	case "not_yet_valid":
-		return fault.TLSCertificateNotYet
-	case "name_mismatch":
-		return fault.TLSNameMismatch
-	case "invalid":
-		return fault.TLSCertificateInvalid
 	case "alert":
 		return alert(t)
 	case "not_tls":
@@ -310,6 +316,12 @@ func afterHandshake(a *journey.Attempt) fault.Kind {
 
 // alert reads the number of a TLS alert (RFC 8446 section 6, RFC 7301 for 120).
 func alert(t *journey.TLSFacts) fault.Kind {
+	if t.Own != "" {
+		switch t.Alert {
+		case 40, 42, 43, 44, 45, 46, 48, 49, 116: // the server has seen ours
+			return fault.TLSClientCertRejected
+		}
+	}
 	switch t.Alert {
 	case 116: // certificate_required
 		return fault.TLSClientCertificate

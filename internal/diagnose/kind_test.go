@@ -144,7 +144,7 @@ func everyAttempt(f func(a *journey.Attempt)) {
 	}
 	limits := []string{"", "connect", "send", "first_byte", "idle", "total", "upstream.timeouts.idle", "new_limit"}
 	dns := []*journey.DNSFacts{nil, {}, {NotFound: true}, {Timeout: true}, {RCode: "NXDOMAIN"}, {RCode: "NOERROR"}, {RCode: "REFUSED"}, {RCode: "SERVFAIL"}}
-	reasons := []string{"", "unknown_authority", "expired", "not_yet_valid", "name_mismatch", "invalid", "not_tls", "eof", "reset", "timeout", "protocol", "new_reason"}
+	reasons := []string{"", "unknown_authority", "self_signed", "missing_intermediate", "expired", "not_yet_valid", "issuer_expired", "issuer_not_yet_valid", "name_mismatch", "wrong_usage", "name_constraint", "weak_signature", "not_an_authority", "chain_too_long", "pin_mismatch", "invalid", "not_tls", "eof", "reset", "timeout", "protocol", "new_reason"}
 
 	for phase := journey.PhaseNone; phase <= journey.PhaseDone; phase++ {
 		for end := journey.EndOpen; end <= journey.EndRefused; end++ {

@@ -183,6 +183,7 @@ func answerEvidence(a *Answer) []string {
 		return nil
 	}
 	lines := []string{fmt.Sprintf("the upstream sent a complete answer with status %d", a.Status)}
+	lines = append(lines, rpcEvidence(a.RPC)...)
 	if p := nested(a); p != nil {
 		by := "its body"
 		if p.field != "" {

@@ -103,7 +103,9 @@ func declined(k fault.Kind) bool {
 // reachedApplication says whether any byte of the request may have come to an application.
 func reachedApplication(a *journey.Attempt) bool {
 	switch {
-	case a.End == journey.EndTLS && a.Phase <= journey.PhaseWait && Kind(a) == fault.TLSClientCertificate:
+	case a.HTTP2 != nil && a.HTTP2.Unworked:
+		return false
+	case a.End == journey.EndTLS && a.Phase <= journey.PhaseWait && (Kind(a) == fault.TLSClientCertificate || Kind(a) == fault.TLSClientCertRejected):
 		return false // the server's TLS layer refused us before it read the request
 	case a.Phase > journey.PhaseSend:
 		return true
@@ -114,6 +116,9 @@ func reachedApplication(a *journey.Attempt) bool {
 
 // idempotent says whether working on the call twice does no harm.
 func (c *judgement) idempotent() bool {
+	if c.about != nil && c.about.Tunnel != nil {
+		return false // whatever the method: the messages in it were work
+	}
 	switch c.in.Method {
 	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
 		return true

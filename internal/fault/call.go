@@ -26,8 +26,10 @@ type Call struct {
 	Cut       bool          // the answer broke after its head was sent
 	FirstByte time.Duration // from the start to the first answer byte sent, 0 when none was
 	Total     time.Duration
-	BytesIn   int64 // request body
-	BytesOut  int64 // answer body
+	BytesIn   int64       // request body
+	BytesOut  int64       // answer body
+	RPC       *CallRPC    // nil for a call that is not gRPC's
+	Tunnel    *CallTunnel // nil without an upgrade
 
 	Attempts []CallAttempt
 	Policies []string // policies that changed or ended the call
@@ -48,8 +50,38 @@ type CallAttempt struct {
 	Why     string // why another attempt followed, or did not
 }
 
+// CallRPC is what a gRPC call shows beside HTTP's own.
+type CallRPC struct {
+	Form    string        // "grpc", "grpc-web" or "grpc-web-text"
+	Timeout time.Duration // the caller's deadline, 0 for none
+	Ended   bool          // it ended with a status
+	Code    Code
+	Message string // grpc-message, decoded
+	Own     bool   // the status is the gateway's own
+}
+
+// answer is verdict with the gRPC status, where the call has one.
+func (c *Call) answer() string {
+	if c.RPC == nil {
+		return c.verdict()
+	}
+	return c.verdict() + ", " + c.RPC.verdict()
+}
+
+// verdict is the status in a line, as "UNAVAILABLE (14): the message".
+func (p *CallRPC) verdict() string {
+	if !p.Ended {
+		return "no gRPC status"
+	}
+	s := "gRPC status " + p.Code.Label()
+	if p.Message != "" {
+		s += ": " + p.Message
+	}
+	return s
+}
+
 // PhaseTime is the time one phase of an attempt took. Names are "dns", "connect", "tls", "send",
-// "wait" and "read".
+// "wait", "read" and, after an upgrade, "tunnel".
 type PhaseTime struct {
 	Name string
 	Took time.Duration
@@ -104,6 +136,12 @@ func AppendCall(dst []byte, c *Call, v View) []byte {
 	}
 	o.num("status", int64(c.Status))
 	o.boolean("cut", c.Cut)
+	if c.RPC != nil {
+		o.rpc(c.RPC)
+	}
+	if c.Tunnel != nil {
+		o.tunnel(c.Tunnel)
+	}
 	o.ms("duration_ms", millis(c.Total))
 	if c.FirstByte > 0 {
 		o.ms("first_byte_ms", millis(c.FirstByte))
@@ -125,6 +163,24 @@ func AppendCall(dst []byte, c *Call, v View) []byte {
 	}
 	o.close()
 	return append(o.dst, '\n')
+}
+
+func (o *object) rpc(p *CallRPC) {
+	o.name("rpc")
+	m := object{dst: o.dst}
+	m.open()
+	m.str("form", p.Form)
+	if p.Timeout > 0 {
+		m.ms("timeout_ms", millis(p.Timeout))
+	}
+	if p.Ended {
+		m.num("code", int64(p.Code))
+		m.str("status", p.Code.String())
+		m.strIf("message", p.Message)
+		m.boolean("own", p.Own)
+	}
+	m.close()
+	o.dst = m.dst
 }
 
 func (o *object) callAttempts(list []CallAttempt, full bool) {

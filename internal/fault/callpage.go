@@ -9,6 +9,7 @@ import (
 type callPage struct {
 	findingPage
 	Request, Who, To, Answer, Took, FirstByte string
+	Tunnel, Ended                             string
 	Rows                                      []callRow
 	Policies, Notes                           []string
 }
@@ -31,7 +32,7 @@ func CallPage(dst []byte, c *Call, v View) []byte {
 	v.CallID, v.Time = c.ID, c.Time
 	p := callPage{
 		Request: strings.TrimSpace(c.Method + " " + c.Host + c.Path),
-		Who:     c.Application, Answer: c.verdict(), Took: Span(c.Total),
+		Who:     c.Application, Answer: c.answer(), Took: Span(c.Total),
 		To: c.Service,
 	}
 	if c.Finding != nil {
@@ -55,6 +56,9 @@ func CallPage(dst []byte, c *Call, v View) []byte {
 		if c.Provider != "" {
 			p.To += " at " + c.Provider
 		}
+	}
+	if c.Tunnel != nil {
+		p.Tunnel, p.Ended = c.Tunnel.flows(), c.Tunnel.ended()
 	}
 	for i := range c.Attempts {
 		p.Rows = append(p.Rows, rowOf(&c.Attempts[i], v.Full))

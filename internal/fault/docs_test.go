@@ -63,7 +63,7 @@ configuration, network, software (the upstream's), incompatible_change, caller a
 	for _, g := range groups() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", g.name, overview(g.rows))
 		for i := range g.rows {
-			b.WriteString(section(&g.rows[i]))
+			b.WriteString(section(Lookup(g.rows[i].Kind))) // with what may lie behind it
 		}
 	}
 	return b.Bytes()
@@ -71,14 +71,14 @@ configuration, network, software (the upstream's), incompatible_change, caller a
 
 // overview is the table of a group, its columns aligned.
 func overview(rows []Entry) string {
-	cells := [][]string{{"kind", "status", "Proxy-Status error", "usual cause", "repeated"}, nil}
+	cells := [][]string{{"kind", "status", "Proxy-Status error", "gRPC code", "usual cause", "repeated"}, nil}
 	for i := range rows {
 		e := &rows[i]
 		proxy := e.Proxy
 		if proxy == "" {
 			proxy = "-"
 		}
-		cells = append(cells, []string{fmt.Sprintf("[%s](#%s)", e.Kind, e.Kind), e.statusText(), proxy, string(e.Cause), string(e.Again)})
+		cells = append(cells, []string{fmt.Sprintf("[%s](#%s)", e.Kind, e.Kind), e.statusText(), proxy, GRPCCode(e.Kind).String(), string(e.Cause), string(e.Again)})
 	}
 	width := make([]int, len(cells[0]))
 	for _, row := range cells {

@@ -73,7 +73,8 @@ type Entry struct {
 	Cause  Cause  // what it usually means; diagnose may know better
 	Again  Again
 	At     Place
-	// DependsOn lists kinds that, when found on the same target, are the cause behind this one.
+	// DependsOn lists kinds that, when found on the same target, or on the gateway's host, are the cause
+	// behind this one.
 	DependsOn []Kind
 	// Explain is one paragraph for the failure's page: what happened, seen from the gateway.
 	Explain string

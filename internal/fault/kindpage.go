@@ -75,11 +75,17 @@ func groups() []group {
 		{"On the way to the upstream", roadRows},
 		{"TLS with the upstream", tlsRows},
 		{"The request sent, and the answer", answerRows},
+		{"HTTP/2 with the upstream", http2Rows},
+		{"Tunnels (WebSocket)", tunnelRows},
 		{"Choosing a target", choosingRows},
 		{"Answered by the upstream itself", upstreamRows},
+		{"gRPC", rpcRows},
 		{"Models and their providers", modelRows},
 		{"On the caller's side", callerRows},
+		{"TLS with the caller", doorTLSRows},
+		{"The load balancer before the gateway", doorProxyRows},
 		{"The gateway itself", gatewayRows},
+		{"The gateway's host", hostRows},
 	}
 }
 

@@ -39,6 +39,16 @@ var callerRows = []Entry{
 		},
 	},
 	{
+		Kind: RequestBodyTooSlow, Status: 408, Proxy: "http_request_error", Cause: Caller, Again: Idempotent, At: AtCaller,
+		Title:        "The request's body came too slowly",
+		Explain:      "The caller sent its body, but in so small pieces and with so long pauses that on average fewer bytes a second came than server.min_rate asks for. Part of it may have reached the upstream.",
+		CallerAdvice: []string{"Send the body as fast as the network allows, or collect it first and send it then.", repeatCareful},
+		OperatorAdvice: []string{
+			"Lower server.min_rate if callers are meant to send so slowly; 0 takes any rate.",
+			"Many such calls from few addresses are an attack that tries to keep connections and upstreams busy.",
+		},
+	},
+	{
 		Kind: RequestBodyAborted, Status: 400, Proxy: "http_request_error", Cause: Caller, Again: Never, At: AtCaller,
 		Title:        "The request's body broke off",
 		Explain:      "The caller ended the connection, or broke its chunked framing, before the whole body was there. The upstream is not to blame.",
@@ -91,6 +101,16 @@ var callerRows = []Entry{
 		OperatorAdvice: []string{
 			"Calls left after always the same time are a timeout of the client, or of a load balancer in front of the gateway, that is shorter than the upstream is slow.",
 			"If calls used to be quicker, the upstream's slowness is the cause: compare the time to the first byte.",
+		},
+	},
+	{
+		Kind: CallerTooSlow, Status: 499, Cause: Caller, Again: Idempotent, At: AtCaller,
+		Title:        "The caller did not take the answer",
+		Explain:      "The caller stayed connected but took nothing of the answer for as long as upstream.timeouts.idle allows, or fewer bytes a second than server.min_rate, so the answer was cut: whoever does not read holds the upstream as well. The status 499 is only in the log, where nothing of the answer had left.",
+		CallerAdvice: []string{"Read the answer to its end, or close the connection; a program that is stopped in a debugger or waits for itself ends here too.", repeatCareful},
+		OperatorAdvice: []string{
+			"Lower server.min_rate, or raise upstream.timeouts.idle, if callers are on very slow links or pause while they read.",
+			"Many such calls from few addresses are an attack that tries to keep connections and upstreams busy.",
 		},
 	},
 	{

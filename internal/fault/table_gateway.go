@@ -15,11 +15,11 @@ var gatewayRows = []Entry{
 	{
 		Kind: GatewayOverloaded, Status: 503, Proxy: "proxy_internal_response", Cause: Gateway, Again: Delayed, At: AtGateway, DependsOn: []Kind{FirstByteTimeout, NoSlot},
 		Title:        "The gateway has too many calls in flight",
-		Explain:      "As many calls are running as server.max_calls allows (by default: as memory and descriptors allow), so this one was turned away before it did any work.",
+		Explain:      "As many calls are running as server.max_calls allows (by default: as memory and descriptors allow) and none ended within server.overload.wait, or the gateway is so late with its own work (server.overload.max_delay) that it turns a share of new calls away. This one was turned away before it did any work.",
 		CallerAdvice: []string{repeatFreely},
 		OperatorAdvice: []string{
 			"Look which service holds the calls: a slow upstream fills the gateway. upstream.max_busy and upstream.timeouts.first_byte keep one service from taking all.",
-			"Raise server.max_calls, give the gateway more memory, or run a second one.",
+			"Raise server.max_calls, give the gateway more memory or CPU, or run a second one.",
 		},
 	},
 	{
@@ -59,6 +59,27 @@ var gatewayRows = []Entry{
 		OperatorAdvice: []string{
 			"Make room on the disk of the data folder, raise calls.max_size, or lower calls.keep.",
 			"With calls.when_full: drop, calls go on and the records that were lost are counted.",
+		},
+	},
+	{
+		Kind: CertificateNotIssued, Status: 503, Proxy: "proxy_internal_error", Cause: Gateway, Again: Delayed, At: AtGateway,
+		Title:        "The gateway could not get a certificate",
+		Explain:      "The authority of server.acme did not issue or renew a certificate for a name. While there is none, TLS handshakes for that name fail; a certificate that is still valid stays in use. The gateway tries again by itself, with growing pauses.",
+		CallerAdvice: []string{tellOperator},
+		OperatorAdvice: []string{
+			"Read the authority's reason in the log and in /readyz.",
+			"unauthorized or connection: the authority could not reach the gateway under the name; check the DNS records and that port 443, or port 80 with server.acme.http_port, leads here.",
+			"rateLimited: wait as long as it says. caa: a CAA record of the zone forbids this authority.",
+		},
+	},
+	{
+		Kind: CertificateNotLoaded, Status: 503, Proxy: "proxy_internal_error", Cause: Gateway, Again: Delayed, At: AtGateway,
+		Title:        "A new certificate could not be loaded",
+		Explain:      "The files of a certificate in server.tls have changed, and what is in them now cannot be used: the certificate and its key do not belong together, or one of them cannot be read. The certificate that was loaded before stays in use.",
+		CallerAdvice: []string{tellOperator},
+		OperatorAdvice: []string{
+			"Read the reason in the log and in /readyz. A program that writes certificate and key one after the other mends it a moment later.",
+			"Check that the gateway's user may read the key's file.",
 		},
 	},
 	{

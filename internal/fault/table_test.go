@@ -129,11 +129,15 @@ func TestStatusesOfTheContract(t *testing.T) {
 var settings = map[string]bool{
 	"upstream.targets": true, "upstream.host": true, "upstream.max_busy": true, "upstream.tls.ca_file": true, "upstream.tls.server_name": true,
 	"upstream.timeouts.connect": true, "upstream.timeouts.send": true, "upstream.timeouts.first_byte": true, "upstream.timeouts.idle": true, "upstream.timeouts.total": true,
-	"upstream.retries.on": true, "upstream.retries.max": true,
+	"upstream.retries.on": true, "upstream.retries.max": true, "upstream.protocol": true, "upstream.headers": true, "server.http2.enabled": true,
 	"upstream.health.path": true, "upstream.health.status": true, "upstream.health.timeout": true, "upstream.health.healthy_after": true, "upstream.health.unhealthy_after": true,
 	"upstream.breaker.failures": true, "upstream.breaker.min_calls": true, "upstream.breaker.open_for": true,
+	"upstream.tls.pins": true, "upstream.tls.cert_file": true, "upstream.tls.key_file": true, "server.tls": true, "server.tls_options.min_version": true,
+	"server.tls_options.ciphers": true, "server.tls_options.unknown_names": true, "server.client_auth.mode": true, "server.client_auth.ca_file": true,
+	"server.acme": true, "server.acme.hosts": true, "server.acme.http_port": true,
 	"server.max_connections": true, "server.max_calls": true, "server.max_header": true, "server.max_body": true, "server.read_header_timeout": true,
-	"server.idle_timeout": true, "server.drain": true, "server.trusted_proxies": true,
+	"server.proxy_protocol.from": true, "server.proxy_protocol.required": true, "server.idle_timeout": true, "server.min_rate": true, "server.resolver": true,
+	"server.overload.memory_soft": true, "server.overload.memory_hard": true, "server.overload.wait": true, "server.overload.max_delay": true, "server.drain": true, "server.trusted_proxies": true,
 	"policies.rate_limit": true, "policies.rate_limit.requests": true, "policies.ip_allow": true, "policies.body_limit": true,
 	"calls.keep": true, "calls.max_size": true, "calls.when_full": true,
 }

@@ -14,6 +14,27 @@ var tlsRows = []Entry{
 		},
 	},
 	{
+		Kind: TLSIntermediateMissing, Status: 502, Proxy: "tls_certificate_error", Cause: Configuration, Again: Elsewhere, At: AtUpstreamLink,
+		Title:        "The upstream leaves out the intermediate certificate",
+		Explain:      "The upstream showed its own certificate alone. That names an issuer whose certificate the gateway does not have and that the upstream should have sent with it. Browsers often hide this, because they keep or fetch intermediate certificates.",
+		CallerAdvice: []string{tellOperator},
+		OperatorAdvice: []string{
+			"Configure the upstream with the full chain: fullchain.pem in place of cert.pem (nginx ssl_certificate, Apache SSLCertificateFile), the certificate first and then its issuer.",
+			"Until then, put the intermediate certificate into the file of upstream.tls.ca_file, which takes any certificate as a beginning of trust.",
+			"If the issuer is itself a root of a private authority, name that in upstream.tls.ca_file.",
+		},
+	},
+	{
+		Kind: TLSPinMismatch, Status: 502, Proxy: "tls_certificate_error", Cause: Configuration, Again: Elsewhere, At: AtUpstreamLink,
+		Title:        "The upstream's key is not one of the pinned ones",
+		Explain:      "The upstream's certificate may be valid, but neither its key nor one of its authorities' is among upstream.tls.pins. Either the upstream changed its key, or somebody else answers in its place; the request was not sent.",
+		CallerAdvice: []string{tellOperator},
+		OperatorAdvice: []string{
+			"Find out from the upstream's owner, on another way, whether the key was changed. Only then put the pin from the evidence into upstream.tls.pins.",
+			"Keep the next key's pin in upstream.tls.pins before it is used, or pin the authority's key, which changes rarely.",
+		},
+	},
+	{
 		Kind: TLSCertificateExpired, Status: 502, Proxy: "tls_certificate_error", Cause: Configuration, Again: Elsewhere, At: AtUpstreamLink,
 		Title:        "The upstream's certificate has expired",
 		Explain:      "The certificate that the upstream showed was valid only until a time that has passed, so the gateway did not send the request.",
@@ -58,11 +79,22 @@ var tlsRows = []Entry{
 	{
 		Kind: TLSClientCertificate, Status: 502, Proxy: "tls_alert_received", Cause: Configuration, Again: Never, At: AtUpstreamLink,
 		Title:        "The upstream wants a client certificate",
-		Explain:      "The upstream asked the gateway for a certificate of its own (mutual TLS) and ended the handshake because it got none, or not one it accepts.",
+		Explain:      "The upstream asked the gateway for a certificate of its own (mutual TLS) and ended the handshake because it got none.",
 		CallerAdvice: []string{tellOperator},
 		OperatorAdvice: []string{
-			"Causeway shows no certificate of its own to upstreams: make the client certificate optional for the gateway's address on the upstream,",
-			"or put a local TLS client that owns one (stunnel, nginx with proxy_ssl_certificate) between them and point upstream.targets at it.",
+			"Get a client certificate from the upstream's authority and name it in upstream.tls.cert_file and upstream.tls.key_file,",
+			"or make the client certificate optional for the gateway's address on the upstream.",
+		},
+	},
+	{
+		Kind: TLSClientCertRejected, Status: 502, Proxy: "tls_alert_received", Cause: Configuration, Again: Never, At: AtUpstreamLink,
+		Title:        "The upstream does not accept the gateway's certificate",
+		Explain:      "The upstream asked the gateway for a certificate of its own (mutual TLS), was shown the one of upstream.tls.cert_file, and refused it. The alert says why: an authority it does not know (48), a time that is over (45), a certificate it holds for bad (42), unfit (43), revoked (44) or not allowed (49).",
+		CallerAdvice: []string{tellOperator},
+		OperatorAdvice: []string{
+			"Compare the certificate in the evidence with what the upstream expects: its issuer, its dates, the usage clientAuth, its name.",
+			"If the authority is an intermediate one, put its certificate behind the gateway's own in upstream.tls.cert_file.",
+			"The upstream's error log names the reason more exactly than the alert does.",
 		},
 	},
 	{

@@ -18,7 +18,11 @@ func Text(dst []byte, c *Call, colour bool) []byte {
 	if f == nil {
 		t.linef("%s  %s", t.paint(good, c.verdict()), t.paint(bold, "Nothing failed in this call."))
 	} else {
-		t.linef("%s  %s", t.paint(bad, headline(f)), t.paint(bold, entryOf(f.Kind).Title))
+		head := headline(f)
+		if c.RPC != nil && c.RPC.Ended {
+			head = "gRPC " + c.RPC.Code.String() + " (" + string(f.Kind) + ")"
+		}
+		t.linef("%s  %s", t.paint(bad, head), t.paint(bold, entryOf(f.Kind).Title))
 		if d := f.Detail; d != "" {
 			t.linef("%s", clean(d))
 		}
@@ -122,6 +126,16 @@ func (t *text) facts(c *Call) {
 	}
 	t.fact("to", to)
 	t.fact("got", c.verdict())
+	if p := c.RPC; p != nil {
+		t.fact("rpc", p.verdict())
+		if p.Timeout > 0 {
+			t.fact("limit", Span(p.Timeout)+", given by the caller")
+		}
+	}
+	if c.Tunnel != nil {
+		t.fact("tunnel", c.Tunnel.flows())
+		t.fact("ended", c.Tunnel.ended())
+	}
 	if f := c.Finding; f != nil {
 		cause := strings.ReplaceAll(string(f.Cause), "_", " ")
 		if f.Confidence != "" {

@@ -33,6 +33,11 @@ func (a *authority) intermediate(name string) (*authority, error) {
 }
 
 func makeAuthority(name string, by *authority) (*authority, error) {
+	return makeAltered(name, by, nil)
+}
+
+// makeAltered makes an authority whose certificate is not as it should be; alter may be nil.
+func makeAltered(name string, by *authority, alter func(*x509.Certificate)) (*authority, error) {
 	now := time.Now()
 	t := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: name, Organization: []string{"Causeway fault lab"}},
@@ -41,6 +46,9 @@ func makeAuthority(name string, by *authority) (*authority, error) {
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		IsCA:                  true,
 		BasicConstraintsValid: true,
+	}
+	if alter != nil {
+		alter(t)
 	}
 	der, key, err := sign(t, by)
 	if err != nil {
@@ -114,11 +122,14 @@ func (a *authority) write(name string) error {
 	return nil
 }
 
-// writeClient issues a client certificate and writes it and its key into PEM files.
-func (a *authority) writeClient(certFile, keyFile string) error {
+// writeClient issues a client certificate and writes it and its key into PEM files; alter may be nil.
+func (a *authority) writeClient(certFile, keyFile string, alter func(*x509.Certificate)) error {
 	c, err := a.issue(func(t *x509.Certificate) {
 		t.Subject.CommonName = "gateway.test"
 		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		if alter != nil {
+			alter(t)
+		}
 	})
 	if err != nil {
 		return err

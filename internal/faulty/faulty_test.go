@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"maps"
 	"net"
 	"strings"
 	"syscall"
@@ -19,6 +20,8 @@ type proof func(*testing.T, *Upstream)
 func TestFaults(t *testing.T) {
 	l := newLab(t, Options{})
 	proofs := proofs()
+	maps.Copy(proofs, http2Proofs())
+	maps.Copy(proofs, chainProofs())
 	for _, f := range All() {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
@@ -242,6 +245,12 @@ func proofs() map[string]proof {
 		"upgrade_reset":   upgrades("\r\n\r\ntunneled", endRST),
 		"upgrade_stall":   upgrades("Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n", endSilent),
 		"upgrade":         echoes,
+
+		"websocket_unclosed": upgrades("\r\n\r\n\x81\x05hello", endFIN),
+		"websocket_1011":     upgrades("hello\x88\x06\x03\xf3oops", endFIN),
+		"websocket_1013":     upgrades("\r\n\r\n\x88\x02\x03\xf5", endFIN),
+		"websocket_1008":     upgrades("\x88\x0a\x03\xf0no token", endFIN),
+		"websocket_masked":   upgrades("\x81\x82abcd\x09\x0b", endFIN),
 
 		// complete answers
 		"answer":                answers(200, "OK\n"),

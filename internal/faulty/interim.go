@@ -60,12 +60,34 @@ func upgradeFaults() []Fault {
 			start: tcp(request, send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: smoke-signals/1\r\n\r\n"), fin),
 		},
 		{
-			Name: "upgrade_reset", Kind: fault.ResetMidBody, Row: "49", Needs: upgrade,
+			Name: "upgrade_reset", Kind: fault.TunnelReset, Row: "49", Needs: upgrade,
 			About: "101, eight bytes of a tunnel, then RST", start: tcp(request, write(switched), send("tunneled"), settle, rst),
 		},
 		{
-			Name: "upgrade_stall", Kind: fault.IdleTimeout, Row: "36", Needs: upgrade,
+			Name: "upgrade_stall", Kind: fault.TunnelIdleTimeout, Row: "36", Needs: upgrade,
 			About: "101, then nothing in either direction", start: tcp(request, write(switched), silence),
+		},
+		{
+			Name: "websocket_unclosed", Kind: fault.TunnelClosed, Row: "49", Needs: upgrade,
+			About: "a WebSocket with one message, then FIN without a close frame", start: tcp(request, write(switched), send(hello), fin),
+		},
+		{
+			Name: "websocket_1011", Kind: fault.WebSocketUpstreamError, Row: "49", Needs: upgrade,
+			About: "a WebSocket with one message, closed with 1011 (internal error)",
+			start: tcp(request, write(switched), send(hello+"\x88\x06\x03\xf3oops"), fin),
+		},
+		{
+			Name: "websocket_1013", Kind: fault.WebSocketUnavailable, Row: "49", Needs: upgrade,
+			About: "a WebSocket that is closed at once with 1013 (try again later)", start: tcp(request, write(switched), send("\x88\x02\x03\xf5"), fin),
+		},
+		{
+			Name: "websocket_1008", Kind: fault.WebSocketRefused, Row: "49", Needs: upgrade,
+			About: "a WebSocket that is closed at once with 1008 (policy violation)",
+			start: tcp(request, write(switched), send("\x88\x0a\x03\xf0no token"), fin),
+		},
+		{
+			Name: "websocket_masked", Kind: fault.WebSocketProtocolError, Row: "49", Needs: upgrade,
+			About: "a WebSocket whose server masks its frames, which only clients may", start: tcp(request, write(switched), send("\x81\x82abcd\x09\x0b"), fin),
 		},
 		{
 			Name: "upgrade", Status: 101, Needs: upgrade,
@@ -73,6 +95,9 @@ func upgradeFaults() []Fault {
 		},
 	}
 }
+
+// hello is a text frame.
+const hello = "\x81\x05hello"
 
 // switched agrees to the protocol asked for, with the proof that WebSocket wants (RFC 6455 section 4.2.2).
 func switched(c *peer) string {

@@ -36,6 +36,7 @@ type peer struct {
 	req      *http.Request // the request being answered; nil before the first
 	body     []byte        // the first bytes of its body, once read
 	served   int64         // requests whose head was read on this connection
+	h2       *conversation // once HTTP/2 is spoken
 }
 
 func newPeer(s *site, raw net.Conn) *peer {

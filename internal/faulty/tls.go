@@ -21,7 +21,7 @@ func tlsFaults() []Fault {
 			About: "the certificate is signed by itself", start: https(selfSigned),
 		},
 		{
-			Name: "tls_intermediate_missing", Kind: fault.TLSUnknownAuthority, Row: "14",
+			Name: "tls_intermediate_missing", Kind: fault.TLSIntermediateMissing, Row: "14",
 			About: "the authority is trusted, but the server leaves out the intermediate between", start: https(missingIntermediate),
 		},
 		{
@@ -222,7 +222,10 @@ func missingIntermediate(s *site, ca *authority) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return certificate(nil)(s, between)
+	// As every public authority does, it says where its own certificate can be had.
+	return certificate(func(t *x509.Certificate) {
+		t.IssuingCertificateURL = []string{"http://authority.test/intermediate.der"}
+	})(s, between)
 }
 
 func otherName(s *site, ca *authority) (*tls.Config, error) {
@@ -238,15 +241,21 @@ func oldVersions(s *site, ca *authority) (*tls.Config, error) {
 	return cfg, err
 }
 
+// client puts a client certificate of an authority into files; alter may be nil.
+func (s *site) client(ca *authority, alter func(*x509.Certificate)) (certFile, keyFile string, err error) {
+	dir, err := os.MkdirTemp(s.lab.dir, "client-")
+	if err != nil {
+		return "", "", err
+	}
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	return certFile, keyFile, ca.writeClient(certFile, keyFile, alter)
+}
+
 // demandClient demands a client certificate of the lab's authority under one version of TLS.
 func demandClient(version uint16) tlsConfig {
 	return func(s *site, ca *authority) (*tls.Config, error) {
-		dir, err := os.MkdirTemp(s.lab.dir, "client-")
-		if err != nil {
-			return nil, err
-		}
-		s.up.ClientCertFile, s.up.ClientKeyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-		if err := ca.writeClient(s.up.ClientCertFile, s.up.ClientKeyFile); err != nil {
+		var err error
+		if s.up.ClientCertFile, s.up.ClientKeyFile, err = s.client(ca, nil); err != nil {
 			return nil, err
 		}
 		cfg, err := certificate(nil)(s, ca)

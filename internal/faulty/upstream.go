@@ -21,9 +21,17 @@ type Upstream struct {
 	CAFile string
 	// ServerName is the name to ask for (SNI) and to verify, or "" for the URL's host.
 	ServerName string
+	// Protocol is what has to be spoken: "h2c", "h2", or "" for HTTP/1.1.
+	Protocol string
 	// ClientCertFile and ClientKeyFile are PEM files of a client certificate that the peer would
 	// accept, or "": given them, a peer that demands a certificate answers well.
 	ClientCertFile, ClientKeyFile string
+	// ShowCertFile and ShowKeyFile are PEM files of a client certificate that the gateway must have for
+	// the fault to show, or "".
+	ShowCertFile, ShowKeyFile string
+	// Pins are what the gateway must be told of the peer's key for the fault to show: SHA-256 sums of
+	// public keys; none for most faults.
+	Pins [][32]byte
 	// Resolver is the address of a DNS server (UDP and TCP), "127.0.0.1:40053", that must be
 	// asked for the URL's host, or "".
 	Resolver string

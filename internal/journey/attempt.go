@@ -46,9 +46,10 @@ const (
 	EndCaller               // the caller left or its upload broke; not the upstream's doing
 	EndCancelled            // we gave it up (drain, shutdown)
 	EndRefused              // we did not start it: prohibited address, loop
+	EndHTTP2                // the HTTP/2 layer ended it: see HTTP2
 )
 
-var endNames = [...]string{"open", "complete", "eof", "reset", "errno", "timeout", "parse", "dns", "tls", "caller", "cancelled", "refused"}
+var endNames = [...]string{"open", "complete", "eof", "reset", "errno", "timeout", "parse", "dns", "tls", "caller", "cancelled", "refused", "http2"}
 
 func (e End) String() string { return endNames[e] }
 
@@ -74,6 +75,7 @@ const (
 	FaultTrailer       ParseFault = "trailer"         // the trailer section is broken or too large
 	FaultUpgrade       ParseFault = "upgrade"         // 101 that nobody asked for
 	FaultInterim       ParseFault = "interim"         // too many 1xx answers
+	FaultHTTP2         ParseFault = "http2"           // not what RFC 9113 allows: see HTTP2.Detail
 )
 
 // AddressTry is one address that was dialled.
@@ -98,12 +100,16 @@ type DNSFacts struct {
 // TLSFacts are what the handshake showed.
 type TLSFacts struct {
 	ServerName string // what we asked for (SNI)
-	// Reason is "unknown_authority", "expired", "not_yet_valid", "name_mismatch", "invalid", "alert",
-	// "not_tls", "eof", "reset", "timeout" or "protocol".
+	// Reason is what is wrong with the server's certificate ("unknown_authority", "self_signed",
+	// "missing_intermediate", "expired", "not_yet_valid", "issuer_expired", "issuer_not_yet_valid",
+	// "name_mismatch", "wrong_usage", "name_constraint", "weak_signature", "not_an_authority",
+	// "chain_too_long", "pin_mismatch" or "invalid"), else "alert", "not_tls", "eof", "reset", "timeout"
+	// or "protocol".
 	Reason        string
 	Alert         int // the alert received, -1 when none
 	AlertText     string
-	Asked         bool // the server asked for a client certificate
+	Asked         bool   // the server asked for a client certificate
+	Own           string // the one that it was shown, "" for none
 	Subject       string
 	Issuer        string
 	Names         []string
@@ -159,9 +165,11 @@ type Attempt struct {
 	First  []byte // the first answer bytes (at most 200), kept when they could not be understood
 	Line   []byte // the offending line, escaped by whoever shows it (at most 200)
 
-	Tries []AddressTry
-	DNS   *DNSFacts
-	TLS   *TLSFacts
+	Tries  []AddressTry
+	DNS    *DNSFacts
+	TLS    *TLSFacts
+	HTTP2  *HTTP2Facts  // nil over HTTP/1.1
+	Tunnel *TunnelFacts // nil without an upgrade
 
 	// Kind is what inspect.go found; "" while the attempt is good.
 	Kind fault.Kind

@@ -64,6 +64,8 @@ const (
 	hasRequestBody
 	hasResponseBody
 	hasDialect
+	hasRPC
+	hasGatewayHost
 )
 
 // Words that are so common that a record holds a number for them. Their order is part of the
@@ -163,6 +165,14 @@ func (j *Journey) AppendRecord(dst []byte) []byte {
 	dst = optBytes(dst, &mask, hasRequestBody, j.RequestBody)
 	dst = optBytes(dst, &mask, hasResponseBody, j.ResponseBody)
 	dst = optString(dst, &mask, hasDialect, j.Dialect)
+	if j.RPC != nil {
+		mask |= hasRPC
+		dst = appendRPC(dst, j.RPC)
+	}
+	if j.GatewayHost != nil {
+		mask |= hasGatewayHost
+		dst = appendHost(dst, j.GatewayHost)
+	}
 
 	putMask(dst[at:], mask)
 	return dst

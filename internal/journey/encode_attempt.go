@@ -49,6 +49,7 @@ const (
 	attTLS
 	attKind
 	attAgain
+	attMore // see encode_more.go; the last bit of the mask
 )
 
 func appendAttempt(dst []byte, a *Attempt) []byte {
@@ -110,6 +111,10 @@ func appendAttempt(dst []byte, a *Attempt) []byte {
 	}
 	dst = optString(dst, &mask, attKind, string(a.Kind))
 	dst = optString(dst, &mask, attAgain, a.Again)
+	if a.hasMore() {
+		mask |= attMore
+		dst = appendMore(dst, a)
+	}
 
 	putMask(dst[at+1:], mask)
 	return closeSized(dst, at)
@@ -186,6 +191,7 @@ const (
 	tlsFirst
 	tlsErr
 	tlsAfterComplete
+	tlsOwn
 )
 
 func appendTLS(dst []byte, t *TLSFacts) []byte {
@@ -207,6 +213,7 @@ func appendTLS(dst []byte, t *TLSFacts) []byte {
 	dst = optInt(dst, &mask, tlsChain, int64(t.Chain))
 	dst = optBytes(dst, &mask, tlsFirst, t.First)
 	dst = optString(dst, &mask, tlsErr, t.Err)
+	dst = optString(dst, &mask, tlsOwn, t.Own)
 	binary.LittleEndian.PutUint16(dst[at+1:], uint16(mask))
 	return closeSized(dst, at)
 }

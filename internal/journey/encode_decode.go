@@ -133,6 +133,12 @@ func (r *reader) call(j *Journey, mask uint64) {
 		j.ResponseBody = r.bytes()
 	}
 	j.Dialect = text(hasDialect)
+	if has(hasRPC) {
+		j.RPC = r.rpc()
+	}
+	if has(hasGatewayHost) {
+		j.GatewayHost = r.host()
+	}
 }
 
 // attemptCount reads how many attempts follow. An Attempt is large beside the few bytes it may be
@@ -247,6 +253,9 @@ func (r *reader) attempt(a *Attempt) {
 	}
 	a.Kind = fault.Kind(text(attKind))
 	a.Again = text(attAgain)
+	if has(attMore) {
+		in.more(a)
+	}
 	r.close(&in)
 }
 

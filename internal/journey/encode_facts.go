@@ -72,6 +72,7 @@ func (r *reader) tls(a *Attempt) {
 		t.First = in.bytes()
 	}
 	t.Err = text(tlsErr)
+	t.Own = text(tlsOwn)
 	a.TLS = t
 	r.close(&in)
 }

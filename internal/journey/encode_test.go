@@ -45,9 +45,10 @@ func failedCall() *Journey {
 		DNS:   &DNSFacts{Name: "orders", Server: "127.0.0.53", NotFound: true, RCode: "NXDOMAIN", Err: "no such host"},
 		TLS: &TLSFacts{
 			ServerName: "orders", Reason: "expired", Alert: -1, Subject: "CN=orders", Issuer: "CN=ca", Names: []string{"orders"},
-			NotBefore: time.Unix(1, 2).UTC(), NotAfter: time.Unix(5e9, 0).UTC(), Chain: 2, First: []byte("x"), Asked: true,
+			NotBefore: time.Unix(1, 2).UTC(), NotAfter: time.Unix(5e9, 0).UTC(), Chain: 2, First: []byte("x"), Asked: true, Own: "CN=gateway",
 		},
-		Kind: fault.TLSCertificateExpired, Again: "not retried: lasting",
+		HTTP2: &HTTP2Facts{Stream: 7, Signal: HTTP2GoAway, Code: HTTP2EnhanceYourCalm, LastStream: 5, Debug: []byte("too_many_pings"), Unworked: true, Moved: 1},
+		Kind:  fault.TLSCertificateExpired, Again: "not retried: lasting",
 	}
 	j.Finding = &fault.Finding{
 		Kind: fault.TLSCertificateExpired, Cause: fault.Configuration, Status: 502, Detail: strings.Repeat("detail ", 20),
@@ -62,6 +63,7 @@ func failedCall() *Journey {
 	j.Usage = Usage{Input: 12, Output: 3, Cached: -1, CacheWrite: -1, Reasoning: 0, Source: "partial"}
 	j.RequestBody, j.ResponseBody = []byte("request"), bytes.Repeat([]byte("answer "), 30)
 	j.Dialect, j.Stream, j.TLS, j.Cut = "openai", true, true, true
+	j.GatewayHost = &Host{Span: time.Second, CPU: 98, Steal: 40, Delay: 200 * time.Millisecond, DiskFree: -1, LookupNames: 3, DiskError: "no space left on device"}
 	return j
 }
 
@@ -192,7 +194,7 @@ func TestAnyCallRoundTrips(t *testing.T) {
 			*a = Attempt{
 				Target: str("target"), Address: str("address"), Start: dur("s"), Reused: yes("r"), ConnUses: int(num("u")),
 				ConnIdle: dur("i"), ConnAge: dur("a"), Phase: Phase(rapid.IntRange(0, 8).Draw(rt, "phase")),
-				End: End(rapid.IntRange(0, 11).Draw(rt, "end")), Errno: syscall.Errno(rapid.IntRange(0, 200).Draw(rt, "errno")),
+				End: End(rapid.IntRange(0, 12).Draw(rt, "end")), Errno: syscall.Errno(rapid.IntRange(0, 200).Draw(rt, "errno")),
 				Limit: str("l"), LimitValue: dur("lv"), DNSTime: dur("d"), ConnectTime: dur("c"), TLSTime: dur("t"), SendTime: dur("st"),
 				FirstByte: dur("fb"), Total: dur("tt"), BytesOut: num("bo"), BodyOut: num("bdo"), BodyOutLen: num("bol"), BytesIn: num("bi"),
 				BodyIn: num("bdi"), BodyInLen: num("bil"), Silence: dur("si"), SendComplete: yes("sc"), Status: int(num("as")),
@@ -206,10 +208,28 @@ func TestAnyCallRoundTrips(t *testing.T) {
 			}
 			if yes("withtls") {
 				a.TLS = &TLSFacts{
-					str("sn"), str("re"), rapid.IntRange(-1, 255).Draw(rt, "al"), str("at"), yes("as"), str("su"), str("is"),
+					str("sn"), str("re"), rapid.IntRange(-1, 255).Draw(rt, "al"), str("at"), yes("as"), str("own"), str("su"), str("is"),
 					none(list.Draw(rt, "names")), when("nb"), when("na"), rapid.IntRange(0, 9).Draw(rt, "ch"), blob("fi"), str("te"), yes("ac"),
 				}
 			}
+			if yes("tunnel") {
+				a.Tunnel = &TunnelFacts{
+					Protocol: str("protocol"), WebSocket: yes("websocket"), Up: num("up"), Down: num("down"), MessagesUp: num("mu"), MessagesDown: num("md"),
+					By: Side(str("by")), Caller: CloseFrame{int(num("cc")), str("cr")}, Upstream: CloseFrame{int(num("uc")), str("ur")},
+					Told: int(num("told")), BadFrames: Side(str("bad")), Problem: str("problem"),
+				}
+			}
+			if yes("http2") {
+				u32 := rapid.Uint32()
+				a.HTTP2 = &HTTP2Facts{
+					Stream: u32.Draw(rt, "stream"), Streams: int(num("streams")), Signal: HTTP2Signal(str("signal")), Code: u32.Draw(rt, "code"),
+					LastStream: u32.Draw(rt, "last"), Debug: blob("debug"), Detail: str("detail"), Unworked: yes("unworked"), Ended: yes("ended"),
+					Moved: int(num("moved")), Agreed: str("agreed"),
+				}
+			}
+		}
+		if yes("rpc") {
+			j.RPC = &RPC{str("form"), dur("timeout"), yes("ended"), fault.Code(rapid.Uint32().Draw(rt, "code")), str("message"), yes("own")}
 		}
 		if yes("failed") {
 			f := &fault.Finding{

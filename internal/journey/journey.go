@@ -46,8 +46,11 @@ type Journey struct {
 	Attempts []Attempt
 	Usage    Usage
 	Finding  *fault.Finding
-	Notes    []Note
-	Policies []string // policies that changed the call or ended it, "rate_limit: 100/1s by application"
+	RPC      *RPC // nil for a call that is not gRPC's
+	// GatewayHost is what the gateway's own host was like, for a call that failed; else nil.
+	GatewayHost *Host
+	Notes       []Note
+	Policies    []string // policies that changed the call or ended it, "rate_limit: 100/1s by application"
 
 	RequestBody  []byte // kept only by configuration, cut and masked
 	ResponseBody []byte
