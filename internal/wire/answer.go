@@ -25,6 +25,8 @@ type answerState struct {
 	nobody  bool  // HEAD, 204, 304
 	left    int64 // of the declared length, -1 when not declared
 	out     int64
+	pace    pace
+	stall   *Stall // the caller took it too slowly
 }
 
 func (a *answerState) reset() {
@@ -79,8 +81,11 @@ func (c *conn) Start(status int, reason string, h *Header, length, declared int6
 	}
 	a.started = true
 	a.nobody = string(c.req.Method) == "HEAD" || status == 204 || status == 304 || status < 200
-	a.close = c.req.Close || c.body.failed.Load() || c.body.wants || c.door.isDraining()
+	a.close = c.req.Close || c.body.failed.Load() || c.body.wants || c.door.isLeaving()
 	a.left = length
+	if c.req.Length < 0 {
+		c.body.answered.Store(true)
+	}
 	if a.nobody {
 		a.left = 0
 	}
@@ -154,7 +159,10 @@ func (c *conn) Write(p []byte) error {
 func (c *conn) send(p []byte) error {
 	a := &c.answer
 	a.sent = true
-	_, err := c.sock.write(a.buf, p, a.limit, 0)
+	n, err := c.sock.write(a.buf, p, a.limit, 0)
+	if c.sock.wait.waited != 0 {
+		err = c.waitedFor(a.buf, p, n, err)
+	}
 	a.buf = a.buf[:0]
 	if err != nil {
 		a.failed = true

@@ -3,12 +3,13 @@ package wire
 import (
 	"bytes"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // States of a connection, for draining.
@@ -46,7 +47,8 @@ type conn struct {
 	answer   answerState
 	hijacked bool
 
-	mu       sync.Mutex // guards the three below
+	mu       sync.Mutex // guards the four below
+	h2       *h2Peer    // when it speaks HTTP/2: the calls are that one's
 	watched  Canceller
 	gone     bool
 	draining bool
@@ -54,13 +56,15 @@ type conn struct {
 
 // bodyState is how far the request's body has been read.
 type bodyState struct {
-	left    int64 // of a declared length
-	chunked chunked
-	done    bool
-	read    int64
-	failed  atomic.Bool
-	stopped atomic.Bool
-	wants   bool // 100 (Continue) is still to be sent
+	left     int64 // of a declared length
+	chunked  chunked
+	done     bool
+	read     int64
+	failed   atomic.Bool
+	stopped  atomic.Bool
+	wants    bool        // 100 (Continue) is still to be sent
+	answered atomic.Bool // the answer to a body of unknown length has begun: it may be a conversation
+	pace     pace
 	// ownBuffer is true when the connection's buffer holds nothing of the request's head.
 	ownBuffer bool
 	err       *BodyError
@@ -69,12 +73,23 @@ type bodyState struct {
 // serve runs the connection until it ends.
 func (c *conn) serve() {
 	defer c.close()
+	if c.o.Preamble != nil && c.o.Preamble.Wants(c.remote.Addr()) && !c.preamble() {
+		return
+	}
 	if !c.handshake() {
+		return
+	}
+	if c.o.h2 != nil && c.tls != nil && c.tls.NegotiatedProtocol == http2.NextProtoTLS {
+		c.serveHTTP2()
 		return
 	}
 	for first := true; ; first = false {
 		ok := c.await(first)
 		if !ok {
+			return
+		}
+		if first && c.startsHTTP2() {
+			c.serveHTTP2()
 			return
 		}
 		keep := c.call()
@@ -103,33 +118,21 @@ func (c *conn) handshake() bool {
 	if !ok {
 		return true
 	}
-	_ = tc.SetDeadline(time.Now().Add(c.o.ReadHeaderTimeout))
+	if c.o.ReadHeaderTimeout > 0 {
+		_ = tc.SetDeadline(time.Now().Add(c.o.ReadHeaderTimeout))
+	}
 	if err := tc.Handshake(); err != nil {
-		var plain tls.RecordHeaderError
-		if errors.As(err, &plain) && plain.Conn != nil && looksLikeHTTP(plain.RecordHeader) {
-			// Said in the caller's own tongue; TLS it does not speak.
-			_, _ = plain.Conn.Write([]byte(plainOnTLS))
+		if nc := plainCaller(err); nc != nil {
+			_, _ = nc.Write([]byte(plainOnTLS)) // said in the caller's own tongue; TLS it does not speak
+			c.sock.init(nc)
+			c.linger()
 		}
-		c.door.handshakeFailed(err)
+		c.door.handshakeFailed(c.handshakeFailure(tc, err))
 		return false
 	}
 	_ = tc.SetDeadline(time.Time{})
 	st := tc.ConnectionState()
 	c.tls = &st
-	return true
-}
-
-// plainOnTLS answers a plain HTTP request on a TLS address.
-const plainOnTLS = "HTTP/1.1 400 Bad Request (malformed_request)\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
-	"Content-Length: 72\r\n\r\nThis address speaks HTTPS, and the request came as plain HTTP: https://\n"
-
-// looksLikeHTTP tells whether the first bytes of what should be a TLS record begin a request line.
-func looksLikeHTTP(first [5]byte) bool {
-	for _, b := range first[:3] {
-		if b < 'A' || b > 'Z' {
-			return false
-		}
-	}
 	return true
 }
 
@@ -184,6 +187,10 @@ func (c *conn) lastRead() (buf []byte, n int, err error) {
 func (c *conn) drain() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.h2 != nil {
+		c.h2.drain()
+		return true
+	}
 	if !c.state.CompareAndSwap(stateIdle, stateDraining) {
 		return false
 	}
@@ -227,9 +234,12 @@ func (c *conn) call() (keep bool) {
 
 func (c *conn) reset() {
 	c.body.left, c.body.chunked, c.body.done, c.body.read = 0, chunked{}, true, 0
-	c.body.wants, c.body.err, c.body.ownBuffer = false, nil, false
+	c.body.wants, c.body.err, c.body.ownBuffer, c.body.pace = false, nil, false, pace{}
 	c.body.failed.Store(false)
 	c.body.stopped.Store(false)
+	if c.body.answered.Load() {
+		c.body.answered.Store(false)
+	}
 	c.answer.reset()
 	if len(c.trailer.Fields) > 0 {
 		c.trailer.Reset()
@@ -415,6 +425,7 @@ func (c *conn) linger() {
 		if n == 0 || err != nil {
 			return
 		}
+		c.sock.share()
 	}
 }
 
@@ -445,7 +456,11 @@ func (c *conn) cancelCall(why Reason) {
 		c.watched = nil
 		w.Cancel(why)
 	}
+	h2 := c.h2
 	c.mu.Unlock()
+	if h2 != nil && why == ReasonDrain {
+		h2.cancelAll(why) // a caller who leaves is noticed by whoever reads
+	}
 }
 
 // Watch implements Exchange.
@@ -478,6 +493,7 @@ func (c *conn) Gone() bool {
 
 // The plain parts of Exchange.
 func (c *conn) Request() *Request         { return &c.req }
+func (c *conn) Protocol() string          { return protocols[c.req.Minor&1] }
 func (c *conn) Began() time.Time          { return c.began }
 func (c *conn) Remote() netip.AddrPort    { return c.remote }
 func (c *conn) RemoteIP() string          { return c.ipText }
@@ -492,10 +508,13 @@ func (c *conn) WriteLimit(d time.Duration) {
 	c.answer.limit = d
 }
 
+var protocols = [2]string{"HTTP/1.0", "HTTP/1.1"}
+
 func addrPort(a net.Addr) netip.AddrPort {
 	if t, ok := a.(*net.TCPAddr); ok {
 		ap := t.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+		// A zone means something on this machine alone, and no network has one.
+		return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 	}
 	return netip.AddrPort{}
 }

@@ -36,26 +36,34 @@ func (u *Upcall) dial(by int64, limit time.Duration, a *journey.Attempt) bool {
 		u.mu.Unlock()
 	}()
 
+	u.origin.dials.Add(1)
+	nc := u.reach(ctx, limit, a)
+	return nc != nil && u.adopt(nc, a)
+}
+
+// reach makes a connection to the target, with TLS where the target has it; nil when that failed.
+func (u *Upcall) reach(ctx context.Context, limit time.Duration, a *journey.Attempt) (nc net.Conn) {
 	g := u.origin
-	g.dials.Add(1)
-	var nc net.Conn
 	if g.unix {
 		nc = u.connect(ctx, "unix", []string{g.name}, limit, a)
 	} else {
 		addresses, ok := u.lookup(ctx, limit, a)
 		if !ok {
-			return false
+			return nil
 		}
 		nc = u.connect(ctx, "tcp", addresses, limit, a)
 	}
-	if nc == nil {
-		return false
+	if nc != nil && g.o.ProxyHeader != 0 {
+		nc = u.announce(ctx, nc, limit, a)
 	}
-	if g.tls != nil {
-		if nc = u.handshake(ctx, nc, limit, a); nc == nil {
-			return false
-		}
+	if nc != nil && g.tls != nil {
+		nc = u.handshake(ctx, nc, limit, a)
 	}
+	return nc
+}
+
+// adopt makes nc the attempt's connection.
+func (u *Upcall) adopt(nc net.Conn, a *journey.Attempt) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.reason != ReasonNone {
@@ -64,9 +72,9 @@ func (u *Upcall) dial(by int64, limit time.Duration, a *journey.Attempt) bool {
 	}
 	u.sock.init(nc)
 	// From here on a Cancel must find the connection, not the dial that has succeeded.
-	u.stopDial, u.connected = nil, true
+	u.stopDial, u.h2, u.connected = nil, nil, true
 	u.dialled = clock()
-	g.open.Add(1)
+	u.origin.open.Add(1)
 	return true
 }
 
@@ -103,6 +111,10 @@ func (u *Upcall) lookup(ctx context.Context, limit time.Duration, a *journey.Att
 	began := clock()
 	ips, err := g.o.Resolver.LookupNetIP(ctx, "ip", g.name)
 	a.DNSTime = time.Duration(clock() - began)
+	if g.o.OnLookup != nil && u.Why() == ReasonNone {
+		var de *net.DNSError
+		g.o.OnLookup(g.name, a.DNSTime, err == nil || errors.As(err, &de) && de.IsNotFound)
+	}
 	if err == nil && len(ips) > 0 {
 		names := make([]string, 0, len(ips))
 		for _, v4 := range []bool{true, false} {
@@ -182,18 +194,15 @@ func (u *Upcall) handshake(ctx context.Context, nc net.Conn, limit time.Duration
 	began := clock()
 	tap := &tapConn{Conn: nc}
 	cfg := u.origin.tls
-	asked := false
-	if cfg.GetClientCertificate == nil && len(cfg.Certificates) == 0 {
-		cfg = cfg.Clone()
-		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			asked = true
-			return &tls.Certificate{}, nil
-		}
+	if u.alpn != nil {
+		cfg = u.alpn
 	}
+	var id identity
+	cfg = id.watch(cfg)
 	tc := tls.Client(tap, cfg)
 	err := tc.HandshakeContext(ctx)
 	a.TLSTime = time.Duration(clock() - began)
-	u.tlsAsked = asked
+	u.own = id
 	if err == nil {
 		tap.done = true
 		return tc
@@ -204,7 +213,7 @@ func (u *Upcall) handshake(ctx context.Context, nc net.Conn, limit time.Duration
 	}
 	a.End = journey.EndTLS
 	a.TLS = tlsFacts(cfg.ServerName, err, tap)
-	a.TLS.Asked = asked
+	id.note(a.TLS)
 	if a.TLS.Reason == "timeout" || ctx.Err() != nil {
 		a.TLS.Reason = "timeout"
 		timedOut(a, "connect", limit)

@@ -18,24 +18,43 @@ type DoorOptions struct {
 	ReadHeaderTimeout time.Duration // for a whole head, from the connection's start or the head's first byte
 	IdleTimeout       time.Duration // between two calls of a connection
 	MaxConnections    int
-	// TLS, when not nil, makes the door speak TLS.
+	// MinRate is the least bytes a second at which a caller must send a body and take an answer, on
+	// average over the time that is waited for it once that is MinRateAfter; 0 is any.
+	MinRate      int64
+	MinRateAfter time.Duration
+	// TLS, when not nil, makes the door speak TLS. The door sets its ALPN protocols, unless it has
+	// GetConfigForClient.
 	TLS *tls.Config
+	// HTTP2, when not nil, lets callers speak HTTP/2: by ALPN over TLS, else by prior knowledge.
+	HTTP2 *HTTP2Options
+	// OnHTTP2 is told of a fault of HTTP/2 by its reason; remote is "" where it is not known.
+	OnHTTP2 func(reason, remote string)
+	// Preamble, when not nil, reads what stands before a connection's first byte.
+	Preamble Preamble
+	// OnAcceptError is told each time that a connection could not be accepted and is tried again, as when
+	// descriptors have run out.
+	OnAcceptError func(error)
 	// OnSilent is told of a connection that sent nothing in time, OnHandshake of a failed TLS handshake.
 	OnSilent    func()
-	OnHandshake func(error)
+	OnHandshake func(HandshakeFailure)
+
+	h2 *h2Door // made of HTTP2
 }
 
 // Door accepts connections and serves the calls on them. It is safe for concurrent use.
 type Door struct {
-	o          atomic.Pointer[DoorOptions]
-	dates      dateClock
-	watcher    *watcher
-	draining   atomic.Bool
-	open       atomic.Int64
-	accepted   atomic.Int64
-	turnedAway atomic.Int64
-	refusing   atomic.Int64
-	served     sync.WaitGroup
+	o                     atomic.Pointer[DoorOptions]
+	dates                 dateClock
+	watcher               *watcher
+	draining              atomic.Bool
+	leaving               atomic.Bool
+	open                  atomic.Int64
+	accepted              atomic.Int64
+	turnedAway            atomic.Int64
+	acceptFailed, tooSlow atomic.Int64
+	refusing              atomic.Int64
+	h2                    h2Counts
+	served                sync.WaitGroup
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -64,13 +83,23 @@ func (d *Door) Configure(o DoorOptions) {
 	if o.Limits.Fields <= 0 {
 		o.Limits.Fields = 500
 	}
+	if o.HTTP2 != nil {
+		o.h2 = d.newHTTP2(&o)
+	}
+	if o.TLS != nil {
+		o.TLS = withALPN(o.TLS, o.HTTP2 != nil)
+	}
 	d.o.Store(&o)
 }
 
-// Serve accepts connections from l until Shutdown or a lasting error. It closes l.
+// Serve accepts connections from l until Shutdown, StopAccepting or a lasting error. It closes l. It may
+// be called for several listeners at a time. One with a method Plain that says true has no TLS, whatever
+// the options.
 func (d *Door) Serve(l net.Listener) error {
+	p, ok := l.(interface{ Plain() bool })
+	plain := ok && p.Plain()
 	d.mu.Lock()
-	if d.draining.Load() {
+	if d.isLeaving() {
 		d.mu.Unlock()
 		return errors.Join(net.ErrClosed, l.Close())
 	}
@@ -81,29 +110,33 @@ func (d *Door) Serve(l net.Listener) error {
 	for {
 		nc, err := l.Accept()
 		if err != nil {
-			if d.draining.Load() {
+			if d.isLeaving() {
 				return nil
 			}
 			if !temporary(err) {
 				return fmt.Errorf("accepting connections: %w", err)
 			}
 			// Descriptors have run out: what is open goes on, and we try again in a moment.
+			d.acceptFailed.Add(1)
+			if o := d.o.Load(); o.OnAcceptError != nil {
+				o.OnAcceptError(err)
+			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			time.Sleep(pause)
 			continue
 		}
 		pause = 0
-		d.admit(nc)
+		d.admit(nc, plain)
 	}
 }
 
-func (d *Door) admit(nc net.Conn) {
+func (d *Door) admit(nc net.Conn, plain bool) {
 	o := d.o.Load()
 	c := &conn{door: d, o: o, fd: -1, remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
 	if c.remote.IsValid() {
 		c.ipText = c.remote.Addr().String()
 	}
-	if o.TLS != nil {
+	if o.TLS != nil && !plain {
 		c.sock.init(tls.Server(nc, o.TLS))
 	} else {
 		c.sock.init(nc)
@@ -146,13 +179,18 @@ func (c *conn) turnAway() {
 		c.close()
 		c.door.refusing.Add(-1)
 	}()
-	if c.tls != nil || c.o.TLS != nil {
+	if _, secure := c.sock.nc.(*tls.Conn); secure {
 		return // a handshake for a refusal would cost more than serving
 	}
 	if !c.await(true) {
 		return
 	}
 	c.reset()
+	if c.startsHTTP2() {
+		_, _ = c.sock.write(h2TurnAway, nil, time.Second, 0)
+		c.linger()
+		return
+	}
 	c.req = Request{Minor: 1, Close: true, Method: []byte("GET"), Target: slash, Path: slash}
 	if end := HeadEnd(c.buf[:c.w], 0); end > 0 {
 		_ = ParseRequest(c.buf[:end:end], c.o.Limits, &c.req)
@@ -171,19 +209,20 @@ func (d *Door) forget(c *conn) {
 }
 
 // DoorStats are a door's counts: connections open now, and since the start those accepted and those
-// turned away because there were too many.
-type DoorStats struct{ Open, Accepted, TurnedAway int64 }
+// turned away because there were too many, the times that one could not be accepted, and the callers that
+// were cut because they took their answer too slowly.
+type DoorStats struct{ Open, Accepted, TurnedAway, AcceptFailed, TooSlow int64 }
 
 // Stats returns the counts.
 func (d *Door) Stats() DoorStats {
-	return DoorStats{d.open.Load(), d.accepted.Load(), d.turnedAway.Load()}
+	return DoorStats{d.open.Load(), d.accepted.Load(), d.turnedAway.Load(), d.acceptFailed.Load(), d.tooSlow.Load()}
 }
 
 func (d *Door) isDraining() bool { return d.draining.Load() }
 
-func (d *Door) handshakeFailed(err error) {
+func (d *Door) handshakeFailed(f HandshakeFailure) {
 	if o := d.o.Load(); o.OnHandshake != nil {
-		o.OnHandshake(err)
+		o.OnHandshake(f)
 	}
 }
 

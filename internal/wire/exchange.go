@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Handler serves calls. Both methods run on the connection's goroutine; a connection's calls come
-// one after the other.
+// Handler serves calls. Both methods run on the connection's goroutine, and a connection's calls come
+// one after the other; over HTTP/2 each call has a goroutine of its own.
 type Handler interface {
 	// Serve serves one call. When it returns, an answer that was not ended is cut.
 	Serve(Exchange)
@@ -28,6 +28,8 @@ const (
 	RefuseVersion                          // an HTTP version that is not spoken here
 	RefuseExpectation                      // an Expect other than 100-continue
 	RefuseCoding                           // a transfer coding other than chunked
+	RefuseNoPreamble                       // no PROXY protocol header where there must be one
+	RefusePreamble                         // one that is malformed
 )
 
 // Refusal is what was wrong, without the caller's bytes.
@@ -56,11 +58,14 @@ const (
 )
 
 // Exchange is one call at the door: what a room sees of the caller's connection, whatever the
-// protocol. It is used by the goroutine that serves the call; only ReadBody may be called by one
+// protocol: over HTTP/2 it is a stream, and what is said of the connection below is done to the stream
+// alone. It is used by the goroutine that serves the call; only ReadBody may be called by one
 // other goroutine at the same time as the writing methods.
 type Exchange interface {
 	// Request is the head. It is valid until Serve returns.
 	Request() *Request
+	// Protocol is "HTTP/1.1", "HTTP/1.0" or "HTTP/2".
+	Protocol() string
 	// Began is when the head's first byte was there.
 	Began() time.Time
 	Remote() netip.AddrPort // the peer's address; the zero value for a Unix socket
@@ -74,7 +79,8 @@ type Exchange interface {
 	// Buffered returns the whole body if it has already arrived, without reading from the socket.
 	Buffered() ([]byte, bool)
 	// ReadBody reads the request's body, after framing. It returns io.EOF at its end and a *BodyError
-	// when it breaks. limit is the longest silence, 0 for none.
+	// when it breaks. limit is the longest silence, 0 for none, Unhurried for neither that nor the least
+	// rate (DoorOptions.MinRate).
 	ReadBody(p []byte, limit time.Duration) (int, error)
 	// BodyError is how reading the body failed, nil when it has not.
 	BodyError() *BodyError
@@ -125,12 +131,15 @@ type Exchange interface {
 
 // BodyError is how reading a request's body failed.
 type BodyError struct {
-	// Reason is "aborted" (the caller closed or reset), "timeout", "malformed" or "stopped".
+	// Reason is "aborted" (the caller closed or reset), "timeout", "slow" (fewer bytes a second than
+	// Rate), "malformed" or "stopped".
 	Reason string
 	Detail string // what the chunked framing's fault was; "" otherwise
 	Got    int64  // body bytes read before
 	Want   int64  // declared length, -1 when chunked
 	Limit  time.Duration
+	Waited time.Duration // for the caller, in all
+	Rate   int64         // bytes a second that it must send
 }
 
 func (e *BodyError) Error() string {

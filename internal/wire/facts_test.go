@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -209,14 +210,27 @@ var facts = map[string]fact{
 
 	"tls":                      answer(200, bodyIs(3, 3)),
 	"tls_unknown_authority":    cert("unknown_authority"),
-	"tls_self_signed":          cert("unknown_authority"),
-	"tls_intermediate_missing": cert("unknown_authority"),
+	"tls_self_signed":          cert("self_signed"),
+	"tls_intermediate_missing": cert("missing_intermediate"),
 	"tls_expired":              cert("expired"),
 	"tls_not_yet_valid":        cert("not_yet_valid"),
 	"tls_name_mismatch": cert("name_mismatch", func(f *journey.TLSFacts) bool {
 		return f.ServerName == "orders.test" && slices.Contains(f.Names, "other.test")
 	}),
-	"tls_wrong_usage": cert("invalid"),
+	"tls_wrong_usage": cert("wrong_usage"),
+	"tls_intermediate_expired": chained("issuer_expired", func(f *journey.TLSFacts) bool {
+		return f.Chain == 2 && f.Subject == "CN=Faulty Lab Intermediate,O=Causeway fault lab" && f.NotAfter.Before(time.Now())
+	}),
+	"tls_intermediate_not_yet_valid": chained("issuer_not_yet_valid", func(f *journey.TLSFacts) bool { return f.NotBefore.After(time.Now()) }),
+	"tls_name_constraint":            chained("name_constraint"),
+	"tls_not_an_authority":           chained("not_an_authority"),
+	"tls_weak_signature":             cert("weak_signature"),
+	"tls_chain_too_long":             chained("chain_too_long"),
+	"tls_pin_mismatch":               cert("pin_mismatch", func(f *journey.TLSFacts) bool { return strings.Contains(f.Err, "its pin is sha256/") }),
+	"tls_client_unknown":             {inWait, journey.EndTLS, []check{tlsIs("alert", 48, shown)}},
+	"tls_client_unknown_12":          alert(48, shown),
+	"tls_client_expired":             {inWait, journey.EndTLS, []check{tlsIs("alert", 45, shown)}},
+	"tls_client_wrong_usage":         {inWait, journey.EndTLS, []check{tlsIs("alert", 42, shown)}},
 	"tls_client_certificate": {inWait, journey.EndTLS, []check{tlsIs("alert", 116, func(f *journey.TLSFacts) bool {
 		return f.Asked && f.AfterComplete
 	})}},
@@ -345,14 +359,21 @@ var facts = map[string]fact{
 	"slow_drip":            {inBody, journey.EndTimeout, []check{limitIs("total", short)}},
 	"slow_head":            {inHead, journey.EndTimeout, []check{limitIs("total", short)}},
 
-	"interim_flood":  parse(journey.FaultInterim),
-	"interim_cut":    {inWait, journey.EndEOF, []check{statusIs(0)}},
-	"interim_100":    answer(200),
-	"interim_102":    answer(200),
-	"interim_103":    answer(200),
-	"upgrade_other":  answer(101), // which protocol was agreed to, and what becomes of it, is the gateway's to see
-	"upgrade_reset":  answer(101),
-	"upgrade_stall":  answer(101),
+	"interim_flood": parse(journey.FaultInterim),
+	"interim_cut":   {inWait, journey.EndEOF, []check{statusIs(0)}},
+	"interim_100":   answer(200),
+	"interim_102":   answer(200),
+	"interim_103":   answer(200),
+	"upgrade_other": answer(101), // which protocol was agreed to, and what becomes of it, is the gateway's to see
+	"upgrade_reset": answer(101),
+	"upgrade_stall": answer(101),
+
+	"websocket_unclosed": answer(101),
+	"websocket_1011":     answer(101),
+	"websocket_1013":     answer(101),
+	"websocket_1008":     answer(101),
+	"websocket_masked":   answer(101),
+
 	"switch_unasked": {inHead, journey.EndParse, []check{faultIs(journey.FaultUpgrade), statusIs(101)}},
 }
 
@@ -373,6 +394,7 @@ var tight = AttemptLimits{Connect: short, Send: short, FirstByte: short, Idle: s
 
 func TestFactsOfEveryFault(t *testing.T) {
 	lab := newLab(t)
+	maps.Copy(facts, http2FaultFacts())
 	used := map[string]bool{}
 	for _, f := range faulty.All() {
 		if f.LLM || f.Needs.Target || f.Name == "connect_reset" {
@@ -478,4 +500,15 @@ func TestAResetRightBehindAccept(t *testing.T) {
 			t.Error(o.show())
 		}
 	}
+}
+
+// chained is cert for a server that sends more than its own certificate.
+func chained(reason string, more ...func(*journey.TLSFacts) bool) fact {
+	more = append(more, func(f *journey.TLSFacts) bool { return f.Chain >= 2 && f.Subject != "" && len(f.Names) > 0 })
+	return fact{inTLS, journey.EndTLS, []check{tlsIs(reason, -1, more...)}}
+}
+
+// shown: the server asked for a certificate and was shown the lab's.
+func shown(f *journey.TLSFacts) bool {
+	return f.Asked && strings.HasPrefix(f.Own, `"CN=gateway.test,`)
 }

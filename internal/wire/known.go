@@ -57,6 +57,7 @@ const (
 	CDNLoop
 	AllowCredentials
 	ExposeHeaders
+	GRPCTimeout
 	numIDs
 )
 
@@ -79,7 +80,7 @@ var knownNames = [numIDs]string{
 	XShouldRetry: "x-should-retry", UserAgent: "User-Agent", Location: "Location",
 	AllowOrigin: "Access-Control-Allow-Origin", RateLimit: "RateLimit", RateLimitPolicy: "RateLimit-Policy",
 	CDNLoop: "CDN-Loop", AllowCredentials: "Access-Control-Allow-Credentials",
-	ExposeHeaders: "Access-Control-Expose-Headers",
+	ExposeHeaders: "Access-Control-Expose-Headers", GRPCTimeout: "grpc-timeout",
 }
 
 // String is the field's usual spelling, "" for Other.

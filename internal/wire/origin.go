@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,16 +14,28 @@ import (
 
 // OriginOptions name one target and say how to reach it.
 type OriginOptions struct {
-	// URL is http://host[:port][/prefix], https://... or unix:/path/to.sock.
+	// URL is http://host[:port][/prefix], https://... or unix:/path/to.sock[:/prefix].
 	URL string
 	// TLS is used for https; nil means the system's roots and the host's name.
 	TLS *tls.Config
 	// Resolver looks names up; nil means net.DefaultResolver.
 	Resolver *net.Resolver
+	// OnLookup is told of each lookup of the name: how long it took, and whether there was an answer (that
+	// the name does not exist is one). It may be called concurrently; nil is nobody.
+	OnLookup func(name string, took time.Duration, answered bool)
 	Limits   Limits
 	// MaxIdle is the most connections kept open without a call, IdleFor the longest time one is kept.
 	MaxIdle int
 	IdleFor time.Duration
+	// ProxyHeader is the version of the PROXY protocol's header that each connection begins with, 1 or
+	// 2; 0 is none. A connection is then used again only for the same caller, and speaks HTTP/1.1.
+	ProxyHeader int
+	// Protocol is what is spoken; the zero value is HTTP/1.1. An upgrade always goes over HTTP/1.1.
+	Protocol Protocol
+	// MaxAge is how old an HTTP/2 connection becomes before another one takes the new calls. PingAfter
+	// is the silence, while calls wait, after which its peer is asked whether it is there (PING), and
+	// PingTimeout how long it has for its answer. 0 is 30 minutes, 30 s and 15 s.
+	MaxAge, PingAfter, PingTimeout time.Duration
 }
 
 // Origin is one target: where it is, how to reach it, and its kept-alive connections, the one used
@@ -36,6 +49,7 @@ type Origin struct {
 	port   string
 	unix   bool
 	tls    *tls.Config
+	h2     *h2pool // nil where every call goes over HTTP/1.1
 
 	mu     sync.Mutex
 	idle   []*Upcall // the one used last is at the end
@@ -68,13 +82,22 @@ func NewOrigin(o OriginOptions) (*Origin, error) {
 	if o.Resolver == nil {
 		o.Resolver = net.DefaultResolver
 	}
+	if o.ProxyHeader != 0 {
+		o.Protocol = ProtocolHTTP1
+	}
+	o.h2Defaults()
 	g := &Origin{o: o, Scheme: u.Scheme}
 	switch u.Scheme {
 	case "unix":
-		g.Scheme, g.unix, g.name, g.Host = "http", true, u.Path, "localhost"
-		if u.Path == "" {
+		g.Scheme, g.unix, g.Host = "http", true, "localhost"
+		var prefix string
+		if g.name, prefix, _ = strings.Cut(u.EscapedPath(), ":/"); prefix != "" {
+			g.Prefix = "/" + strings.TrimRight(prefix, "/")
+		}
+		if g.name, err = url.PathUnescape(g.name); err != nil || g.name == "" {
 			return nil, errors.New("a unix target needs a path: unix:/run/app.sock")
 		}
+		g.h2 = newH2Pool(g, o.Protocol)
 		return g, nil
 	case "http", "https":
 	default:
@@ -109,21 +132,28 @@ func NewOrigin(o OriginOptions) (*Origin, error) {
 		cfg.NextProtos = []string{"http/1.1"}
 		g.tls = cfg
 	}
+	g.h2 = newH2Pool(g, o.Protocol)
 	return g, nil
 }
 
 // URL is the target as configured.
 func (g *Origin) URL() string { return g.o.URL }
 
-// OriginStats are an origin's counts: Open and Idle now, Dials and Reuses since it was made.
-type OriginStats struct{ Open, Idle, Dials, Reuses int64 }
+// OriginStats are an origin's counts: Open and Idle connections now, Dials and Reuses since it was
+// made. HTTP2 are those of the open ones that speak it, Streams the calls on them now, and Moved the
+// calls since it was made that a closing connection had turned away and that went to another one.
+type OriginStats struct{ Open, Idle, Dials, Reuses, HTTP2, Streams, Moved int64 }
 
 // Stats returns the counts.
 func (g *Origin) Stats() OriginStats {
 	g.mu.Lock()
 	idle := len(g.idle)
 	g.mu.Unlock()
-	return OriginStats{g.open.Load(), int64(idle), g.dials.Load(), g.reuses.Load()}
+	s := OriginStats{Open: g.open.Load(), Idle: int64(idle), Dials: g.dials.Load(), Reuses: g.reuses.Load()}
+	if g.h2 != nil {
+		g.h2.addStats(&s)
+	}
+	return s
 }
 
 // take returns the kept-alive connection used last that is still good, or nil.
@@ -159,6 +189,9 @@ func (g *Origin) put(u *Upcall) {
 		keep = u.keepFor
 	}
 	u.idleUntil = u.idleSince + int64(keep)
+	if g.o.ProxyHeader != 0 {
+		g.makeWay()
+	}
 	g.mu.Lock()
 	if g.closed || len(g.idle) >= g.o.MaxIdle {
 		g.mu.Unlock()
@@ -211,5 +244,8 @@ func (g *Origin) Close() {
 	g.mu.Unlock()
 	for _, u := range idle {
 		u.discard()
+	}
+	if g.h2 != nil {
+		g.h2.close()
 	}
 }

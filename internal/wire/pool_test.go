@@ -170,7 +170,7 @@ func TestATLSDoorServesCalls(t *testing.T) {
 	bad := make(chan error, 10)
 	addr, _ := startDoor(t, DoorOptions{
 		Handler: r, TLS: server, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second,
-		OnHandshake: func(err error) { bad <- err },
+		OnHandshake: func(f HandshakeFailure) { bad <- f.Err },
 	})
 	tr := &http.Transport{TLSClientConfig: trusting(client)}
 	defer tr.CloseIdleConnections()
@@ -216,7 +216,7 @@ func TestATLSCallerWhoSaysNothingIsClosed(t *testing.T) {
 			}
 			reply(ex, 200, "ok")
 		}}, TLS: server, ReadHeaderTimeout: 80 * time.Millisecond, IdleTimeout: 80 * time.Millisecond,
-		OnHandshake: func(err error) { bad <- err },
+		OnHandshake: func(f HandshakeFailure) { bad <- f.Err },
 	})
 	silent := dial(t, addr)
 	silent.wantEnd("FIN")
@@ -254,17 +254,23 @@ func TestURLsOfTargets(t *testing.T) {
 		"http://a:8080/":        "http a:8080  8080",
 		"https://a/api/v1/":     "https a /api/v1 443",
 		"http://[::1]:80/x%2Fy": "http [::1]:80 /x%2Fy 80",
+		"unix:/run/a.sock":      "http localhost  /run/a.sock",
+		"unix:/run/a.sock:/x/":  "http localhost /x /run/a.sock",
 	} {
 		g, err := NewOrigin(OriginOptions{URL: url})
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 			continue
 		}
-		if got := fmt.Sprintf("%s %s %s %s", g.Scheme, g.Host, g.Prefix, g.port); got != want {
+		where := g.port
+		if g.unix {
+			where = g.name
+		}
+		if got := fmt.Sprintf("%s %s %s %s", g.Scheme, g.Host, g.Prefix, where); got != want {
 			t.Errorf("%s is %q, want %q", url, got, want)
 		}
 	}
-	for _, url := range []string{"", "a:80", "ftp://a", "http://", "unix:", "http://a:b", "//a"} {
+	for _, url := range []string{"", "a:80", "ftp://a", "http://", "unix:", "unix::/x", "http://a:b", "//a"} {
 		if g, err := NewOrigin(OriginOptions{URL: url}); err == nil {
 			t.Errorf("%q was taken for %s %s", url, g.Scheme, g.Host)
 		}

@@ -76,24 +76,29 @@ func (c *conn) readLength(p []byte, limit time.Duration) (int, error) {
 	return n, nil
 }
 
-func (c *conn) readChunked(p []byte, limit time.Duration) (int, error) {
+// readChunked takes all the chunks that are there: a body of one byte each would else cost a write to the
+// upstream for every byte.
+func (c *conn) readChunked(p []byte, limit time.Duration) (total int, _ error) {
 	for {
-		data, spent, err := c.body.chunked.next(c.buf[c.r:c.w], len(p), true, &c.trailer)
+		data, spent, err := c.body.chunked.next(c.buf[c.r:c.w], len(p)-total, true, &c.trailer)
 		if err != nil {
 			return 0, c.bodyFailed("malformed", err.Error(), limit)
 		}
-		n := copy(p, data)
-		c.r += spent
+		n := copy(p[total:], data)
+		c.r, total = c.r+spent, total+n
 		c.body.read += int64(n)
 		if c.body.chunked.state == chunkDone {
 			c.body.done = true
 			c.keepTrailer()
-			if n == 0 {
+			if total == 0 {
 				return 0, io.EOF
 			}
 		}
-		if n > 0 {
-			return n, nil
+		if n > 0 && total < len(p) && c.r < c.w && !c.body.done {
+			continue
+		}
+		if total > 0 {
+			return total, nil
 		}
 		c.roomForChunks()
 		m, err := c.fill(c.buf[c.w:], limit)
@@ -152,9 +157,21 @@ func ForbiddenTrailer(id ID) bool {
 // fill reads from the socket and turns its failure into a BodyError.
 func (c *conn) fill(p []byte, limit time.Duration) (int, error) {
 	for {
-		n, err := c.sock.readNudged(p, c.limit(limit))
+		began := clock()
+		by := int64(0)
+		if limit > 0 {
+			by = began + int64(limit)
+		}
+		n, err := c.sock.readNudged(p, by)
 		switch {
 		case err == nil && n > 0:
+			c.sock.share()
+			if c.sock.rd.again || c.sock.rc == nil {
+				c.body.pace.add(clock()-began, int64(n))
+				if c.body.pace.tooSlow(c.o) && !(c.req.Length < 0 && c.body.answered.Load()) {
+					return 0, c.bodyFailed("slow", "", limit)
+				}
+			}
 			return n, nil
 		case err == errNudged && !c.body.stopped.Load():
 			continue // it was meant for a read that had already ended
@@ -173,7 +190,10 @@ func (c *conn) fill(p []byte, limit time.Duration) (int, error) {
 
 func (c *conn) bodyFailed(reason, detail string, limit time.Duration) error {
 	c.body.failed.Store(true)
-	c.body.err = &BodyError{Reason: reason, Detail: detail, Got: c.body.read, Want: c.req.Length, Limit: limit}
+	c.body.err = &BodyError{
+		Reason: reason, Detail: detail, Got: c.body.read, Want: c.req.Length, Limit: limit,
+		Waited: time.Duration(c.body.pace.waited), Rate: c.o.MinRate,
+	}
 	return c.body.err
 }
 

@@ -43,7 +43,7 @@ func newLab(t testing.TB) *faulty.Lab {
 // originOf is the origin of an upstream of a lab.
 func originOf(t testing.TB, u *faulty.Upstream) *Origin {
 	t.Helper()
-	o := OriginOptions{URL: u.URL}
+	o := OriginOptions{URL: u.URL, Protocol: protocolOf(u.Protocol)}
 	if u.CAFile != "" {
 		pem, err := os.ReadFile(u.CAFile)
 		if err != nil {
@@ -51,6 +51,16 @@ func originOf(t testing.TB, u *faulty.Upstream) *Origin {
 		}
 		o.TLS = &tls.Config{RootCAs: x509.NewCertPool(), ServerName: u.ServerName}
 		o.TLS.RootCAs.AppendCertsFromPEM(pem)
+	}
+	if u.ShowCertFile != "" {
+		own, err := tls.LoadX509KeyPair(u.ShowCertFile, u.ShowKeyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.TLS.Certificates = []tls.Certificate{own}
+	}
+	if len(u.Pins) > 0 {
+		o.TLS.VerifyConnection = PinnedTo(u.Pins)
 	}
 	if u.Resolver != "" {
 		o.Resolver = resolverAt(t, u.Resolver)

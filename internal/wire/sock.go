@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -41,10 +42,13 @@ type sock struct {
 	readAt    int64 // when the read deadline that is set fires, 0 none
 	writeSet  bool  // a write deadline is set
 
-	rd, wr  rawOp
-	stale   bool
-	staleFn func(fd uintptr)
-	peeked  [1]byte
+	rd, wr               rawOp
+	wait                 // of writes, since takeWait
+	waitFrom, queuedFrom int64
+	greedy               uint8 // pieces of a body in a row that were there at once
+	stale                bool
+	staleFn              func(fd uintptr)
+	peeked               [1]byte
 }
 
 // rawOp holds the arguments and results of one direction's system call. The closure is made once
@@ -53,7 +57,7 @@ type rawOp struct {
 	p, q  []byte // q is written after p
 	n     int
 	errno syscall.Errno
-	again bool // written: the kernel's buffer is full
+	again bool // it could not be done at once: written, the kernel's buffer is full; read, nothing was there
 	pool  bool // read: take a buffer when there are bytes
 	fn    func(fd uintptr) bool
 }
@@ -108,6 +112,7 @@ func (op *rawOp) read(fd uintptr) bool {
 		if op.pool {
 			putBuffer(p)
 		}
+		op.again = true
 		return false
 	}
 	op.p = p
@@ -149,6 +154,7 @@ func (s *sock) readFirst(by int64) (buf []byte, n int, err error) {
 }
 
 func (s *sock) readOp(by int64) (int, error) {
+	s.rd.again = false
 	for {
 		if by != 0 && (s.readAt == 0 || s.readAt > by) {
 			s.readAt = by
@@ -189,6 +195,22 @@ func (s *sock) readOp(by int64) (int, error) {
 				return 0, errCancelled
 			}
 		}
+	}
+}
+
+// turns is how many pieces of a body in a row may be there at once before others get the CPU.
+const turns = 2
+
+// share is called after each piece of a body was read. A long body that comes as fast as it is read would
+// keep its CPU, and a caller with a short call would wait until the runtime takes it away.
+func (s *sock) share() {
+	if s.rd.again {
+		s.greedy = 0
+		return
+	}
+	if s.greedy++; s.greedy >= turns {
+		s.greedy = 0
+		runtime.Gosched()
 	}
 }
 
@@ -234,8 +256,8 @@ func (s *sock) write(p, q []byte, limit time.Duration, by int64) (total int, err
 
 func (s *sock) writeOnce(p, q []byte, limit time.Duration, by int64) (int, error) {
 	if s.rc == nil {
-		if len(q) > 0 && len(p) > 0 && len(p)+len(q) <= mediumBuffer {
-			// One record, one system call.
+		if len(q) > 0 && len(p) > 0 && len(p) < mediumBuffer {
+			// One record, and one system call, for as much as a record holds: 16 KiB (RFC 8446 section 5.1).
 			b := getBuffer(mediumBuffer)
 			defer putBuffer(b)
 			p = b[:copy(b, p)+copy(b[len(p):], q)]
@@ -243,23 +265,30 @@ func (s *sock) writeOnce(p, q []byte, limit time.Duration, by int64) (int, error
 			p = q
 		}
 		s.armWrite(limit, by)
+		began := clock()
 		n, err := s.nc.Write(p)
+		if took := clock() - began; took > int64(time.Millisecond) {
+			s.wait.waited, s.wait.moved = s.wait.waited+took, s.wait.moved+int64(n)
+		}
 		return n, s.writeError(err)
 	}
 	s.wr.p, s.wr.q, s.wr.again = p, q, false
 	for {
 		if err := s.rc.Write(s.wr.fn); err != nil {
 			s.wr.p, s.wr.q = nil, nil
+			s.endWait(0)
 			return 0, s.writeError(err)
 		}
 		if s.wr.errno != syscall.EAGAIN {
 			break
 		}
 		s.armWrite(limit, by)
+		s.beginWait()
 	}
 	s.wr.p, s.wr.q = nil, nil
 	if s.wr.again {
 		s.disarmWrite()
+		s.endWait(max(s.wr.n, 0))
 	}
 	if s.wr.errno != 0 {
 		return 0, s.wr.errno

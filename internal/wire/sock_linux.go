@@ -52,3 +52,14 @@ func sysReset(fd uintptr) bool {
 	_, _, e := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_TCP, syscall.TCP_INFO, uintptr(unsafe.Pointer(&state)), uintptr(unsafe.Pointer(&n)), 0)
 	return e == 0 && n > 0 && state[0] == tcpClose
 }
+
+// sysQueued is how many bytes were sent and not acknowledged yet, or not sent (SIOCOUTQ, tcp(7)); -1 when
+// the kernel does not say.
+func sysQueued(fd uintptr) int64 {
+	var n int32
+	_, _, e := syscall.RawSyscall(syscall.SYS_IOCTL, fd, syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&n)))
+	if e != 0 {
+		return -1
+	}
+	return int64(n)
+}

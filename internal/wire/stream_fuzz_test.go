@@ -170,7 +170,7 @@ func newStreamDoor(tb testing.TB) func(*script) {
 	}
 	tb.Cleanup(func() { _ = d.Shutdown(context.Background()) })
 	return func(s *script) {
-		d.admit(s)
+		d.admit(s, false)
 		<-s.closed
 	}
 }

@@ -2,12 +2,10 @@ package wire
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"reflect"
 	"syscall"
-	"time"
 
 	"causeway/internal/journey"
 )
@@ -46,17 +44,13 @@ func tlsFacts(name string, err error, tap *tapConn) *journey.TLSFacts {
 	f := &journey.TLSFacts{ServerName: name, Alert: -1, Err: err.Error(), Reason: "protocol"}
 	var bad *tls.CertificateVerificationError
 	if errors.As(err, &bad) {
-		f.Chain = len(bad.UnverifiedCertificates)
-		if f.Chain > 0 {
-			leaf := bad.UnverifiedCertificates[0]
-			f.Subject, f.Issuer = leaf.Subject.String(), leaf.Issuer.String()
-			f.Names = leaf.DNSNames
-			for _, ip := range leaf.IPAddresses {
-				f.Names = append(f.Names, ip.String())
-			}
-			f.NotBefore, f.NotAfter = leaf.NotBefore, leaf.NotAfter
-		}
-		f.Reason = certificateReason(bad.Err, f)
+		certificateFacts(f, bad)
+		return f
+	}
+	var pin *PinError
+	if errors.As(err, &pin) {
+		showCertificates(f, pin.Chain)
+		f.Reason = "pin_mismatch"
 		return f
 	}
 	var notTLS tls.RecordHeaderError
@@ -76,24 +70,6 @@ func tlsFacts(name string, err error, tap *tapConn) *journey.TLSFacts {
 		}
 	}
 	return f
-}
-
-func certificateReason(err error, f *journey.TLSFacts) string {
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &authority):
-		return "unknown_authority"
-	case errors.As(err, &host):
-		return "name_mismatch"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		if !f.NotBefore.IsZero() && time.Now().Before(f.NotBefore) {
-			return "not_yet_valid"
-		}
-		return "expired"
-	}
-	return "invalid"
 }
 
 // remoteAlert finds the alert that the peer sent. crypto/tls keeps its type to itself: it is the

@@ -1,17 +1,65 @@
 package wire
 
 import (
-	"net"
-	"sync"
+	"bytes"
+	"io"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// Tunnel is a connection taken over after an upgrade: the socket and the bytes that were read
-// from it and not yet used.
+// Tunnel is one side of a connection taken over after an upgrade, and the bytes that were read from it
+// and not yet used.
 type Tunnel struct {
-	conn  net.Conn
+	side
 	ahead []byte
+}
+
+// Close closes the connection, or the stream. It may be called by anyone, and more than once.
+func (t *Tunnel) Close() { t.close() }
+
+// side is what a tunnel reads from and writes to: a socket, or a stream of HTTP/2. One goroutine may
+// read while another writes; stop and close may be called by anyone.
+type side interface {
+	// next waits until the time by (0: for ever) for bytes and returns them; give takes them back. Its
+	// errors are io.EOF, errTimeout, errCancelled and the transport's own. A side that waits holds no
+	// buffer, so that an idle tunnel costs its two goroutines and little else.
+	next(by int64) ([]byte, error)
+	give(p []byte)
+	// write writes p whole. limit is the longest time during which not one byte may be taken.
+	write(p []byte, limit time.Duration) (int, error)
+	// closeWrite ends our half and tells whether that is possible.
+	closeWrite() bool
+	// stop makes the next in progress, and every later one, return errCancelled, and bounds a write.
+	stop()
+	close()
+}
+
+// sockSide is a side that has a socket to itself.
+type sockSide struct {
+	sock  *sock
+	below syscall.RawConn // to wait on, below TLS if there is any; nil where there is no descriptor
+
+	size    int   // of the next buffer: it follows what the reads before it found
+	armed   int64 // when the read deadline that is set fires, 0 none
+	holds   bool  // TLS may have bytes that the kernel does not know of
+	stopped atomic.Bool
+
+	// The arguments and results of the system call below; the closures are made once.
+	buf    []byte
+	n      int
+	errno  syscall.Errno
+	readFn func(fd uintptr) bool
+	waitFn func(fd uintptr) bool
+}
+
+// newTunnel takes over the connection of s. ahead is copied.
+func newTunnel(s *sock, ahead []byte) *Tunnel {
+	t := &sockSide{sock: s, below: s.below(), size: smallBuffer}
+	s.readAt, s.writeSet = 0, false
+	_ = s.nc.SetDeadline(time.Time{})
+	t.readFn, t.waitFn = t.read, t.wait
+	return &Tunnel{side: t, ahead: bytes.Clone(ahead)}
 }
 
 // Hijack implements Exchange.
@@ -23,234 +71,142 @@ func (c *conn) Hijack() (*Tunnel, error) {
 		return nil, err
 	}
 	c.hijacked = true
-	t := &Tunnel{conn: c.sock.nc, ahead: append([]byte(nil), c.buf[c.r:c.w]...)}
-	_ = c.sock.nc.SetDeadline(time.Time{})
-	return t, nil
+	c.answer.free()
+	return newTunnel(&c.sock, c.buf[c.r:c.w]), nil
 }
 
-// Close closes the connection.
-func (t *Tunnel) Close() { _ = t.conn.Close() }
+func (t *sockSide) close() { _ = t.sock.nc.Close() }
 
-// TunnelEnd is how a tunnel ended.
-type TunnelEnd struct {
-	Down, Up int64 // bytes towards the caller and towards the upstream
-	Idle     bool  // nothing moved for the idle limit
-	ByCaller bool  // the caller ended it first, or was gone
-	Reset    bool  // the upstream reset its connection
-	// Unframed is false for a tunnel that is not WebSocket's; else it tells that the upstream closed
-	// without a close frame (RFC 6455 section 7.1.5: an abnormal closure).
-	Unframed bool
+func (t *sockSide) stop() {
+	t.stopped.Store(true)
+	_ = t.sock.nc.SetReadDeadline(time.Unix(1, 0))
+	_ = t.sock.nc.SetWriteDeadline(time.Now().Add(stopGrace))
 }
 
-// Failed tells whether the upstream's side broke the tunnel.
-func (e *TunnelEnd) Failed() bool { return !e.ByCaller && (e.Idle || e.Reset || e.Unframed) }
+// stopGrace is how long a write to a side that takes nothing may last once the tunnel is stopped.
+const stopGrace = 500 * time.Millisecond
 
-// TunnelOptions say how a tunnel is joined.
-type TunnelOptions struct {
-	Idle      time.Duration // the longest silence in both directions; 0: no limit
-	WebSocket bool          // the bytes are WebSocket frames (RFC 6455)
-	// LastWord, when not nil, is told of a failed end before the caller's side is closed; what it
-	// returns is written to the caller, if that stands between two WebSocket frames.
-	LastWord func(TunnelEnd) []byte
+func (t *sockSide) isStopped() bool { return t.stopped.Load() || t.sock.cancelled.Load() }
+
+func (t *sockSide) closeWrite() bool {
+	half, ok := t.sock.nc.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
 }
 
-// join is one tunnel at work.
-type join struct {
-	o        TunnelOptions
-	last     atomic.Int64 // when a byte moved
-	up, down atomic.Int64
-	byCaller atomic.Bool
-	idle     atomic.Bool
-	reset    atomic.Bool
-	unframed atomic.Bool
-	closing  atomic.Bool // a close frame passed, either way
-	first    sync.Once
-	frames   frames // towards the caller
+func (t *sockSide) write(p []byte, limit time.Duration) (int, error) {
+	return t.sock.write(p, nil, limit, 0)
 }
 
-// Join copies between the caller's and the upstream's side until both have closed, one has
-// reset, nothing has moved for the idle limit, or either tunnel is closed. It closes both.
-func Join(caller, upstream *Tunnel, o TunnelOptions) TunnelEnd {
-	defer caller.Close()
-	defer upstream.Close()
-	j := &join{o: o}
-	j.last.Store(clock())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		j.toUpstream(upstream, caller)
-	}()
-	j.toCaller(caller, upstream)
-	<-done
-	return j.end()
-}
+func (t *sockSide) give(p []byte) { putBuffer(p) }
 
-func (j *join) end() TunnelEnd {
-	return TunnelEnd{
-		Down: j.down.Load(), Up: j.up.Load(), Idle: j.idle.Load(), ByCaller: j.byCaller.Load(),
-		Reset: j.reset.Load(), Unframed: j.unframed.Load(),
-	}
-}
-
-// toCaller copies the upstream's bytes, and is the one that ends a broken tunnel.
-func (j *join) toCaller(caller, upstream *Tunnel) {
-	buf := getBuffer(mediumBuffer)
-	defer putBuffer(buf)
-	write := func(p []byte) error {
-		if j.o.WebSocket {
-			j.frames.feed(p)
-			if j.frames.closing {
-				j.closing.Store(true)
-			}
-		}
-		return j.write(caller, p, &j.down)
-	}
-	err := write(upstream.ahead)
-	for err == nil {
-		var n int
-		n, err = j.read(upstream, buf)
-		if n > 0 {
-			if werr := write(buf[:n]); werr != nil {
-				j.first.Do(func() { j.byCaller.Store(true) })
-				upstream.Close()
-				caller.Close()
-				return
-			}
+func (t *sockSide) next(by int64) ([]byte, error) {
+	if t.holds {
+		if p, err := t.held(); len(p) > 0 || err != nil {
+			return p, err
 		}
 	}
-	switch {
-	case isTimeout(err):
-		j.first.Do(func() { j.idle.Store(true) })
-	case isEOF(err) && !j.reset.Load():
-		j.first.Do(func() { j.unframed.Store(j.o.WebSocket && !j.closing.Load()) })
-	default:
-		j.first.Do(func() { j.reset.Store(true) })
-	}
-	if end := j.end(); end.Failed() && j.o.LastWord != nil {
-		if p := j.o.LastWord(end); len(p) > 0 && j.frames.between() {
-			_ = j.write(caller, p, &j.down)
-		}
-	} else if half, ok := caller.conn.(interface{ CloseWrite() error }); ok && isEOF(err) && !end.Failed() && half.CloseWrite() == nil {
-		return // the other direction may go on
-	}
-	caller.Close()
-	upstream.Close()
-}
-
-// toUpstream copies the caller's bytes.
-func (j *join) toUpstream(upstream, caller *Tunnel) {
-	buf := getBuffer(mediumBuffer)
-	defer putBuffer(buf)
-	err := j.write(upstream, caller.ahead, &j.up)
-	for err == nil {
-		var n int
-		n, err = j.read(caller, buf)
-		if n > 0 {
-			if j.o.WebSocket && buf[0]&0x0f == 8 {
-				j.closing.Store(true)
-			}
-			if werr := j.write(upstream, buf[:n], &j.up); werr != nil {
-				// The reading side finds the upstream's end, and says it.
-				if isReset(werr) {
-					j.reset.Store(true)
-				}
-				return
-			}
-		}
-	}
-	if isTimeout(err) {
-		return // the reading side says it
-	}
-	j.first.Do(func() { j.byCaller.Store(true) })
-	if half, ok := upstream.conn.(interface{ CloseWrite() error }); ok && isEOF(err) && half.CloseWrite() == nil {
-		return // the other direction may go on
-	}
-	caller.Close()
-	upstream.Close()
-}
-
-// read waits until neither direction has moved for the limit.
-func (j *join) read(t *Tunnel, buf []byte) (int, error) {
 	for {
-		if j.o.Idle > 0 {
-			_ = t.conn.SetReadDeadline(clockTime(j.last.Load() + int64(j.o.Idle)))
+		if by != 0 && (t.armed == 0 || t.armed > by) {
+			t.armed = by
+			_ = t.sock.nc.SetReadDeadline(clockTime(by))
 		}
-		n, err := t.conn.Read(buf)
-		if n > 0 {
-			j.last.Store(clock())
-		} else if isTimeout(err) && clock()-j.last.Load() < int64(j.o.Idle) {
-			continue // the other direction moved
+		if t.isStopped() {
+			return nil, errCancelled
 		}
-		return n, err
+		p, err := t.once()
+		if len(p) > 0 || err == nil {
+			return p, nil
+		}
+		if !isTimeout(err) {
+			return nil, err
+		}
+		if t.isStopped() {
+			return nil, errCancelled
+		}
+		if by != 0 && clock() >= by {
+			return nil, errTimeout
+		}
+		// It fired for an earlier limit, which no longer holds.
+		if t.armed = 0; by == 0 {
+			_ = t.sock.nc.SetReadDeadline(time.Time{})
+		}
 	}
 }
 
-func (j *join) write(t *Tunnel, p []byte, count *atomic.Int64) error {
-	if len(p) == 0 {
-		return nil
+// once waits and reads one time, until the deadline that is set.
+func (t *sockSide) once() ([]byte, error) {
+	switch {
+	case t.sock.rc != nil:
+		if err := t.sock.rc.Read(t.readFn); err != nil {
+			return nil, err
+		}
+		p := t.buf
+		t.buf = nil
+		if t.errno == 0 && t.n > 0 {
+			t.fit(len(p))
+			return p[:t.n], nil
+		}
+		putBuffer(p)
+		if t.errno != 0 {
+			return nil, t.errno
+		}
+		return nil, io.EOF
+	case t.below != nil:
+		if err := t.below.Read(t.waitFn); err != nil {
+			return nil, err
+		}
 	}
-	if j.o.Idle > 0 {
-		_ = t.conn.SetWriteDeadline(time.Now().Add(j.o.Idle))
-	}
-	n, err := t.conn.Write(p)
-	count.Add(int64(n))
-	return err
+	return t.into(getBuffer(mediumBuffer))
 }
 
-// frames follows WebSocket frames (RFC 6455 section 5.2) by their heads alone.
-type frames struct {
-	head    [14]byte
-	n       int    // bytes of head that are there
-	left    uint64 // of the payload
-	closing bool   // a close frame came
-}
-
-// between tells whether a frame may begin.
-func (f *frames) between() bool { return f.n == 0 && f.left == 0 }
-
-func (f *frames) feed(p []byte) {
-	for len(p) > 0 {
-		if f.left > 0 {
-			k := min(uint64(len(p)), f.left)
-			f.left -= k
-			p = p[k:]
-			continue
-		}
-		f.head[f.n] = p[0]
-		f.n++
-		p = p[1:]
-		if f.n < 2 {
-			continue
-		}
-		extended, mask := 0, 0
-		switch f.head[1] & 0x7f {
-		case 126:
-			extended = 2
-		case 127:
-			extended = 8
-		}
-		if f.head[1]&0x80 != 0 {
-			mask = 4
-		}
-		if f.n < 2+extended+mask {
-			continue
-		}
-		f.left = uint64(f.head[1] & 0x7f)
-		if extended > 0 {
-			f.left = 0
-			for _, b := range f.head[2 : 2+extended] {
-				f.left = f.left<<8 | uint64(b)
-			}
-		}
-		f.closing = f.closing || f.head[0]&0x0f == 8
-		f.n = 0
+// into reads through the connection's own Read.
+func (t *sockSide) into(buf []byte) ([]byte, error) {
+	n, err := t.sock.nc.Read(buf)
+	if n > 0 {
+		t.holds = t.below != nil
+		return buf[:n], nil
 	}
+	putBuffer(buf)
+	if err == nil {
+		err = io.EOF
+	}
+	return nil, err
 }
 
-// CloseFrame is a WebSocket close frame with a status and a reason of at most 123 bytes.
-func CloseFrame(status int, reason string) []byte {
-	reason = reason[:min(len(reason), 123)]
-	return append([]byte{0x88, byte(2 + len(reason)), byte(status >> 8), byte(status)}, reason...)
+// held reads what TLS has taken from the socket already, such as a second record of one segment. It
+// does not wait.
+func (t *sockSide) held() ([]byte, error) {
+	_ = t.sock.nc.SetReadDeadline(time.Unix(1, 0))
+	p, err := t.into(getBuffer(mediumBuffer))
+	if len(p) == 0 && isTimeout(err) {
+		t.holds, err = false, nil
+	}
+	t.armed = 0
+	_ = t.sock.nc.SetReadDeadline(time.Time{}) // a stop that came between is seen before the next wait
+	return p, err
+}
+
+func (t *sockSide) read(fd uintptr) bool {
+	p := getBuffer(t.size)
+	if t.n, t.errno = sysRead(fd, p); t.errno == syscall.EAGAIN {
+		putBuffer(p)
+		return false
+	}
+	t.buf = p
+	return true
+}
+
+func (t *sockSide) wait(fd uintptr) bool { return sysPending(fd) }
+
+// fit makes the buffer of the next read large where this one was filled, and small again where a
+// quarter would have done. had is the length of this one's.
+func (t *sockSide) fit(had int) {
+	switch {
+	case t.n == had:
+		t.size = min(4*had, largeBuffer)
+	case t.n < had/4:
+		t.size = max(had/4, smallBuffer)
+	}
 }
 
 func isTimeout(err error) bool {

@@ -54,13 +54,9 @@ func startTunnel(t *testing.T, o OriginOptions, door *tls.Config, idle time.Dura
 		if a.Status != 101 || a.End != journey.EndComplete {
 			t.Errorf("status %d, end %s", a.Status, a.End)
 		}
-		ex.Watch(cancelFunc(func(why Reason) {
-			if why == ReasonDrain {
-				caller.Close()
-				server.Close()
-			}
-		}))
-		end := Join(caller, server, TunnelOptions{Idle: idle})
+		joint := NewJoint(caller, server, TunnelOptions{Idle: idle, Protocol: []byte("echo/1")})
+		ex.Watch(joint)
+		end := joint.Run()
 		ex.Unwatch()
 		ch <- end
 	}}
@@ -124,7 +120,7 @@ func TestATunnelCarriesBytesBothWays(t *testing.T) {
 				}
 				c.wantEnd("FIN")
 				end := soon(t, "the tunnel's end", ends)
-				if up, down := int64(len("ahead")+len(long)+10), int64(len("welcome ahead")+len(long)+10); end.Up != up || end.Down != down || end.Idle || !end.ByCaller {
+				if up, down := int64(len("ahead")+len(long)+10), int64(len("welcome ahead")+len(long)+10); end.Facts.Up != up || end.Facts.Down != down || end.Failed() || end.Facts.By != journey.SideCaller {
 					t.Errorf("%+v, want %d up and %d down, ended by the caller", end, up, down)
 				}
 			})
@@ -136,17 +132,17 @@ func TestATunnelEndsWithEitherSide(t *testing.T) {
 	for name, c := range map[string]struct {
 		upstream func(net.Conn)
 		caller   func(*caller)
-		byCaller bool
+		by       journey.Side
 	}{
-		"the caller resets": {echoes("x"), func(c *caller) { reset(c.Conn) }, true},
-		"the caller closes": {echoes("x"), func(c *caller) { c.Close() }, true},
+		"the caller resets": {echoes("x"), func(c *caller) { reset(c.Conn) }, journey.SideCaller},
+		"the caller closes": {echoes("x"), func(c *caller) { c.Close() }, journey.SideCaller},
 		"the upstream resets": {func(c net.Conn) {
 			skipRequest(c)
 			io.WriteString(c, switched+"x")
 			io.ReadFull(c, make([]byte, 1))
 			reset(c)
-		}, func(c *caller) { c.send("y") }, false},
-		"the upstream closes": {func(c net.Conn) { skipRequest(c); io.WriteString(c, switched+"x") }, func(c *caller) { c.wantEnd("FIN"); c.Close() }, false},
+		}, func(c *caller) { c.send("y") }, journey.SideUpstream},
+		"the upstream closes": {func(c net.Conn) { skipRequest(c); io.WriteString(c, switched+"x") }, func(c *caller) { c.wantEnd("FIN"); c.Close() }, journey.SideUpstream},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := rawServer(t, false, c.upstream)
@@ -155,7 +151,7 @@ func TestATunnelEndsWithEitherSide(t *testing.T) {
 			conn.send("%s", upgradeRequest)
 			conn.raw(len(switched) + 1)
 			c.caller(conn)
-			if end := soon(t, "the tunnel's end", ends); end.ByCaller != c.byCaller || end.Idle {
+			if end := soon(t, "the tunnel's end", ends); end.Facts.By != c.by || end.Idle {
 				t.Errorf("%+v", end)
 			}
 			for range 1000 {
@@ -182,7 +178,7 @@ func TestASilentTunnelReachesTheIdleLimit(t *testing.T) {
 		c.raw(1)
 	}
 	c.wantEnd("FIN")
-	if end := soon(t, "the tunnel's end", ends); !end.Idle || end.Up != 4 || end.Down != 4 {
+	if end := soon(t, "the tunnel's end", ends); !end.Idle || end.Facts.Up != 4 || end.Facts.Down != 4 || end.Facts.By != journey.SideGateway {
 		t.Errorf("%+v", end)
 	}
 	if took := time.Since(began); took < 340*time.Millisecond {
@@ -203,7 +199,9 @@ func TestDrainEndsATunnelThatDoesNotEndByItself(t *testing.T) {
 		t.Errorf("Shutdown took %v, %v", time.Since(began), err)
 	}
 	c.wantEnd("FIN")
-	soon(t, "the tunnel's end", ends)
+	if end := soon(t, "the tunnel's end", ends); !end.Drained || end.Facts.By != journey.SideGateway {
+		t.Errorf("%+v", end)
+	}
 }
 
 func TestHijackAfterAnAnswerIsRefused(t *testing.T) {

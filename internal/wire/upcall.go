@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -24,9 +25,16 @@ type Call struct {
 	IsHead bool // the method is HEAD
 	// Upgrade is true when the caller asked for an upgrade, so that 101 may be answered.
 	Upgrade bool
-	Limits  AttemptLimits
+	// WebSocket is true when the upgrade is one to WebSocket, which HTTP/2 has as well (RFC 8441).
+	WebSocket bool
+	// Trailers is true when the caller said that it takes trailers (TE). Over HTTP/2 the upstream is
+	// told; over HTTP/1.1 that is a matter of one connection.
+	Trailers bool
+	Limits   AttemptLimits
 	// Inform, when not nil, is given each interim answer (1xx but 101).
 	Inform Informer
+	// Proxy is what a target with a ProxyHeader is told of the caller.
+	Proxy ProxyAddresses
 }
 
 // Informer takes interim answers: an Exchange.
@@ -93,7 +101,10 @@ type Upcall struct {
 	uses      int
 	addr      string
 	connected bool
-	tlsAsked  bool
+	own       identity       // what the handshake showed of us
+	h2        *h2call        // its stream, nil over HTTP/1.1
+	alpn      *tls.Config    // what to shake hands with instead of the origin's own
+	who       ProxyAddresses // that the connection was announced for
 
 	mu       sync.Mutex
 	reason   Reason
@@ -106,6 +117,7 @@ type upload struct {
 	stream  BodySource
 	began   int64
 	wrote   atomic.Int64  // body bytes on the wire
+	movedAt atomic.Int64  // when some were last taken; over HTTP/2 only
 	fullAt  atomic.Int64  // when the last byte was sent, 0 before
 	failed  atomic.Bool   // the upstream took no more
 	stalled atomic.Bool   // because it took nothing for the limit
@@ -120,7 +132,9 @@ func (u *Upcall) Cancel(why Reason) {
 	if u.reason == ReasonNone {
 		u.reason = why
 	}
-	if u.stopDial != nil {
+	if u.h2 != nil {
+		wakeUp(u.h2.news)
+	} else if u.stopDial != nil {
 		u.stopDial()
 	} else if u.connected {
 		u.sock.cancel()
@@ -138,15 +152,27 @@ func (u *Upcall) Why() Reason {
 // facts are written to a as they become known. watch is told of the attempt before it begins, so
 // that the caller's leaving cancels it, until Release. It returns nil when no answer came; a says why.
 func (g *Origin) Try(call *Call, a *journey.Attempt, watch Watcher) *Upcall {
+	if g.h2 != nil && (!call.Upgrade || call.WebSocket) {
+		return g.h2.try(call, a, watch)
+	}
+	return g.tryHTTP1(call, a, watch)
+}
+
+func (g *Origin) tryHTTP1(call *Call, a *journey.Attempt, watch Watcher) *Upcall {
 	a.Target = g.o.URL
 	began := clock()
-	u := g.take()
+	var u *Upcall
+	if g.o.ProxyHeader == 0 {
+		u = g.take()
+	} else {
+		u = g.takeFor(call.Proxy)
+	}
 	if u != nil {
 		a.Reused, a.ConnUses = true, u.uses
 		a.ConnIdle, a.ConnAge = time.Duration(began-u.idleSince), time.Duration(began-u.dialled)
 		a.Address = u.address()
 	} else {
-		u = &Upcall{origin: g}
+		u = &Upcall{origin: g, who: call.Proxy}
 	}
 	u.begin(call, a)
 	u.watch = watch
@@ -170,11 +196,16 @@ func (g *Origin) Try(call *Call, a *journey.Attempt, watch Watcher) *Upcall {
 			return nil
 		}
 	}
+	return u.exchange(call, a, began)
+}
+
+// exchange sends the call on a connection and reads the answer's head; nil when none came.
+func (u *Upcall) exchange(call *Call, a *journey.Attempt, began int64) *Upcall {
 	ok := u.send(call, a, began) && u.readHead(call, a)
 	a.Total = time.Duration(u.lastByte - began)
 	if !ok {
 		a.Total = time.Duration(clock() - began)
-		watch.Unwatch()
+		u.watch.Unwatch()
 		u.endUpload()
 		u.ended()
 		u.discard()
@@ -289,7 +320,8 @@ func (u *Upcall) otherError(err error, a *journey.Attempt) {
 	a.End, a.Errno = journey.EndErrno, errno(err)
 	if u.origin.tls != nil && a.Errno == 0 {
 		f := tlsFacts(u.origin.tls.ServerName, err, &tapConn{})
-		f.AfterComplete, f.Asked = true, u.tlsAsked
+		f.AfterComplete = true
+		u.own.note(f)
 		a.End, a.TLS = journey.EndTLS, f
 	}
 }
@@ -304,6 +336,9 @@ func (u *Upcall) limitFired(a *journey.Attempt, key string, value time.Duration)
 // Next returns the next piece of the body, valid until the following call. It returns io.EOF when
 // the body is complete; on any other error the facts say what happened.
 func (u *Upcall) Next() ([]byte, error) {
+	if u.h2 != nil {
+		return u.nextH2()
+	}
 	for {
 		if u.done {
 			return nil, io.EOF
@@ -323,6 +358,9 @@ func (u *Upcall) Next() ([]byte, error) {
 // Buffered tells whether Next will return without reading from the socket. What stands between two
 // chunks does not count: a caller must not wait for the next event to get this one.
 func (u *Upcall) Buffered() bool {
+	if u.h2 != nil {
+		return u.bufferedH2()
+	}
 	if u.done || u.r == u.w || u.Response.Length != LengthChunked {
 		return u.done || u.r < u.w
 	}
@@ -384,6 +422,7 @@ func (u *Upcall) fill() error {
 	n, err := u.sock.read(u.buf[u.w:], u.by(u.limits.Idle))
 	a := u.facts
 	if n > 0 && err == nil {
+		u.sock.share()
 		u.w += n
 		a.BytesIn += int64(n)
 		u.lastByte = clock()
@@ -456,6 +495,10 @@ func (u *Upcall) ended() {
 // Release ends the attempt. The connection is kept for another call when the answer was read to
 // its end, nothing came after it, and both sides can keep it.
 func (u *Upcall) Release() {
+	if u.h2 != nil {
+		u.releaseH2()
+		return
+	}
 	u.watch.Unwatch()
 	a := u.facts
 	clean := u.done && u.r == u.w && !u.eof && !u.Response.Close && u.Response.Status != 101
@@ -498,7 +541,10 @@ func (u *Upcall) discard() {
 
 // Hijack takes the connection over after 101.
 func (u *Upcall) Hijack() *Tunnel {
-	t := &Tunnel{conn: u.sock.nc, ahead: append([]byte(nil), u.buf[u.r:u.w]...)}
+	if u.h2 != nil {
+		return u.hijackH2()
+	}
+	t := newTunnel(&u.sock, u.buf[u.r:u.w])
 	u.facts.End, u.facts.Phase = journey.EndComplete, journey.PhaseDone
 	putBuffer(u.buf)
 	u.buf, u.r, u.w = nil, 0, 0
@@ -508,7 +554,6 @@ func (u *Upcall) Hijack() *Tunnel {
 		u.origin.open.Add(-1)
 	}
 	u.mu.Unlock()
-	_ = t.conn.SetDeadline(time.Time{})
 	return t
 }
 
