@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"internal/fault", "internal/catalog", "internal/journey", "internal/faulty"},
 	{
 		"internal/route", "internal/wire", "internal/upstream", "internal/policy", "internal/llm",
-		"internal/diagnose", "internal/meter", "internal/ledger", "internal/identity", "internal/store",
+		"internal/coding", "internal/diagnose", "internal/host", "internal/shed", "internal/certs", "internal/meter", "internal/ledger", "internal/listen", "internal/identity", "internal/store",
 	},
 	{"internal/snapshot", "internal/gateway", "internal/admin"},
 	{"internal/app"},

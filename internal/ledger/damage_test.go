@@ -219,8 +219,8 @@ func TestAlienFilesInTheSpool(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(spool); err != nil || len(left) != 1 {
-		t.Errorf("left in the spool: %v, %v", left, err)
+	if left := spoolFiles(t, dir); len(left) != 1 {
+		t.Errorf("left in the spool: %v", left)
 	}
 }
 

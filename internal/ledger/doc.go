@@ -26,8 +26,18 @@
 //
 // The number of a segment is new each time it is used, and the store notes, in the transaction
 // that takes calls over, up to where: so after a crash nothing is taken twice or left out. A slot
-// that is found open at the start becomes a call of kind gateway_killed, unless the record that
-// its Commit was about to mark turns out to be marked.
+// that is found open becomes a call of kind gateway_killed, unless the record that its Commit was
+// about to mark turns out to be marked.
+//
+// # Several processes
+//
+// While one process hands over to the next, both keep calls in the folder: the lock is theirs together
+// (InheritLock), the store is shared, and in the spool each has files of its own. Their names hold the
+// process's number, whose lock it has as long as it lives. Whoever finds that lock free, at its start or
+// later, takes those files over: their calls come into the store, and what was open becomes a killed
+// call, written beside that process's own records in the way of Commit, so that a take-over which is
+// cut short is gone on with. A process forgets only marks of segments of numbers that it holds. See
+// process.go, recover.go and docs/decisions/0005-hand-over.md.
 //
 // With no free segment and no room to make one, Options.WhenFull decides. Drop loses good calls
 // first, and counts them: the last segments are kept for calls with a finding. Refuse makes Open
@@ -46,9 +56,10 @@
 //
 // # Files
 //
-//	lock                   held (flock) by the one process that uses the folder
-//	causeway.db            the store's
-//	spool/open-N.table     open calls
-//	spool/segment-N.log    records
-//	damaged/               what could not be read
+//	lock                    held (flock) by the process that uses the folder, and its successor
+//	causeway.db             the store's
+//	spool/process-P.lock    held by the living process of number P
+//	spool/open-P-N.table    open calls
+//	spool/segment-P-N.log   records
+//	damaged/                what could not be read
 package ledger

@@ -16,7 +16,10 @@ import (
 	"causeway/internal/store"
 )
 
-const childEnv = "CAUSEWAY_LEDGER_TEST_CHILD"
+const (
+	childEnv       = "CAUSEWAY_LEDGER_TEST_CHILD"
+	childSharesEnv = "CAUSEWAY_LEDGER_TEST_SHARES" // the folder's lock comes from the test, as descriptor 3
+)
 
 // childMain is a gateway's process that does nothing but keep calls, as fast as it can, and tells
 // each one's id on its standard output after Commit has returned.
@@ -29,7 +32,13 @@ func childMain(dir string) {
 	if err != nil {
 		fail(err)
 	}
-	l, err := New(context.Background(), Options{Dir: dir, Store: db, DrainEvery: 20 * time.Millisecond})
+	opts := Options{Dir: dir, Store: db, DrainEvery: 20 * time.Millisecond}
+	if os.Getenv(childSharesEnv) != "" {
+		if opts.Lock, err = InheritLock(dir, os.NewFile(3, "lock")); err != nil {
+			fail(err)
+		}
+	}
+	l, err := New(context.Background(), opts)
 	if err != nil {
 		fail(err)
 	}

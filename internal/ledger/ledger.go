@@ -30,6 +30,12 @@ type Ledger struct {
 
 	behind bool // retention has more to do; belongs to run
 
+	// others tells that another process has calls in the spool's folder, left that this one's calls
+	// are the last it keeps.
+	others, left atomic.Bool
+	look         chan struct{}
+	lookError    string // said last; belongs to run
+
 	drained, dropped, storeBytes atomic.Int64
 	failure                      atomic.Pointer[Failure]
 }
@@ -53,7 +59,7 @@ func New(ctx context.Context, opts Options) (_ *Ledger, err error) {
 	if err := opts.fill(); err != nil {
 		return nil, err
 	}
-	l := &Ledger{opts: opts, stopped: make(chan struct{}), flushes: make(chan flush)}
+	l := &Ledger{opts: opts, stopped: make(chan struct{}), flushes: make(chan flush), look: make(chan struct{}, 1)}
 	l.lim.set(opts.Limits)
 	if opts.Lock == nil {
 		if l.lock, err = LockDir(opts.Dir); err != nil {
@@ -65,15 +71,14 @@ func New(ctx context.Context, opts Options) (_ *Ledger, err error) {
 			_ = l.lock.Release()
 		}
 	}()
-	marks, err := opts.Store.SpoolMarks(ctx)
+	l.damage = &damaged{dir: filepath.Join(opts.Dir, damagedDir), log: opts.Log}
+	spool, others, err := openSpool(filepath.Join(opts.Dir, spoolDir), &l.opts, &l.lim, l.marks(ctx), l.damage)
 	if err != nil {
 		return nil, fmt.Errorf("opening the call log: %w", err)
 	}
-	l.damage = &damaged{dir: filepath.Join(opts.Dir, damagedDir), log: opts.Log}
-	if l.spool, err = openSpool(filepath.Join(opts.Dir, spoolDir), &l.opts, &l.lim, marks, l.damage); err != nil {
-		return nil, fmt.Errorf("opening the call log: %w", err)
-	}
-	l.Reader = Reader{chunks: opts.Store, pending: l.spool.each, log: opts.Log}
+	l.spool = spool
+	l.others.Store(others)
+	l.Reader = Reader{chunks: opts.Store, pending: l.pending, log: opts.Log}
 	l.drain = newDrainer(l.spool, opts.Store, l.damage)
 	if len(l.spool.segments()) > 0 {
 		l.spool.notify() // there are calls from before
@@ -85,6 +90,36 @@ func New(ctx context.Context, opts Options) (_ *Ledger, err error) {
 }
 
 const spoolDir = "spool"
+
+// marks reads the store's marks when it is called.
+func (l *Ledger) marks(ctx context.Context) func() ([]journey.SpoolMark, error) {
+	return func() ([]journey.SpoolMark, error) { return l.opts.Store.SpoolMarks(ctx) }
+}
+
+// pending gives the records that may not be in the store yet. Those of another process come first:
+// what this one takes over in between is among its own then.
+func (l *Ledger) pending(f func(record []byte) bool) {
+	if l.others.Load() && !readSpool(l.spool.dir, f, l.spool.owns) {
+		return
+	}
+	l.spool.each(f)
+}
+
+// Leave tells that another process keeps calls in this folder from now on, and this one only those
+// that it has begun: it brings them into the store soon, and leaves deleting old ones to the other.
+func (l *Ledger) Leave() {
+	l.left.Store(true)
+	l.spool.notify()
+}
+
+// TakeOver looks at once whether another process has ended, to take over the calls that it left. The
+// ledger also looks by itself: each second while there is one.
+func (l *Ledger) TakeOver() {
+	select {
+	case l.look <- struct{}{}:
+	default:
+	}
+}
 
 // Open notes that a call begins: start in Unix nanoseconds, path without its query. It allocates
 // nothing and never waits. The call's goroutine ends the slot with Commit or Discard. ErrFull when
@@ -144,9 +179,14 @@ func (l *Ledger) run(ctx context.Context) {
 	defer drain.Stop()
 	retain := time.NewTimer(min(l.opts.RetainEvery, 5*time.Second)) // not while everything else starts
 	defer retain.Stop()
+	look := time.NewTimer(l.lookAgain())
+	defer look.Stop()
 	backoff := time.Duration(0)
 	step := func() {
 		next := l.opts.DrainEvery
+		if l.left.Load() {
+			next = min(next, leavingEvery)
+		}
 		switch more, err := l.step(ctx); {
 		case err != nil:
 			backoff = min(max(2*backoff, backoffLow), backoffHigh)
@@ -175,7 +215,48 @@ func (l *Ledger) run(ctx context.Context) {
 			f.done <- l.all(f.ctx)
 		case <-retain.C:
 			retain.Reset(l.retainStep(ctx))
+		case <-l.look:
+			l.takeOver(ctx)
+			look.Reset(l.lookAgain())
+		case <-look.C:
+			l.takeOver(ctx)
+			look.Reset(l.lookAgain())
 		}
+	}
+}
+
+const (
+	// leavingEvery is how long a call may wait for its batch once another process has taken over.
+	leavingEvery = time.Second
+	// lookEvery is how often the end of another process is looked for while there is one.
+	lookEvery = time.Second
+)
+
+// lookAgain is when the end of another process is looked for next: one may have come and gone
+// without this one's knowing.
+func (l *Ledger) lookAgain() time.Duration {
+	if l.others.Load() {
+		return min(lookEvery, l.opts.RetainEvery)
+	}
+	return l.opts.RetainEvery
+}
+
+// takeOver takes over the calls of processes that have ended.
+func (l *Ledger) takeOver(ctx context.Context) {
+	before := l.spool.killed.Load()
+	found, others, err := l.spool.takeOver(l.marks(ctx), l.damage)
+	l.others.Store(others)
+	if err != nil {
+		if text := err.Error(); text != l.lookError && ctx.Err() == nil {
+			l.lookError = text
+			l.opts.Log.Error("the calls of a process that has ended cannot be taken over; they stay in the spool", "error", text)
+		}
+		return
+	}
+	l.lookError = ""
+	if found > 0 {
+		l.opts.Log.Info("took over the calls of a process that has ended", "processes", found, "cut_short", l.spool.killed.Load()-before)
+		l.spool.notify()
 	}
 }
 
@@ -222,6 +303,9 @@ func (l *Ledger) report(err error) {
 
 // retainStep takes a step of retention and says when the next one is due.
 func (l *Ledger) retainStep(ctx context.Context) time.Duration {
+	if l.left.Load() {
+		return l.opts.RetainEvery
+	}
 	dropped, more, err := l.drain.retain(ctx, l.lim.get(), time.Now())
 	l.dropped.Add(int64(dropped))
 	if l.behind = more && err == nil; l.behind {

@@ -14,7 +14,7 @@ import (
 )
 
 // DirLock is the right to use a data folder. The system takes it back when the process ends, in
-// whatever way.
+// whatever way. A process that hands over shares it with its successor: see InheritLock.
 type DirLock struct{ file *os.File }
 
 // LockDir makes the data folder where missing and takes its lock. ErrInUse, naming the folder and
@@ -36,16 +36,46 @@ func LockDir(dir string) (*DirLock, error) {
 		}
 		return nil, fmt.Errorf("locking the data folder %s: %w", dir, err)
 	}
-	if err := errors.Join(f.Truncate(0), writeOwner(f)); err != nil {
+	l := &DirLock{f}
+	if err := l.Own(); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("writing the data folder's lock: %w", err)
+		return nil, err
+	}
+	return l, nil
+}
+
+// InheritLock is LockDir for a process that was started by the one that has the folder, and got the
+// file of its lock. Both have the folder then, and nobody else can until both have let go. f is the
+// lock's from now on. An error when it is another folder's, or no lock at all.
+func InheritLock(dir string, f *os.File) (*DirLock, error) {
+	given, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("taking over the data folder's lock: %w", err)
+	}
+	there, err := os.Stat(filepath.Join(dir, "lock"))
+	if err != nil || !os.SameFile(given, there) {
+		return nil, fmt.Errorf("taking over the data folder's lock: the process before had another folder than %s (%w)", dir, errors.Join(err, ErrInUse))
+	}
+	// A lock is the open file's, not the process's: this one holds already.
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("taking over the lock of %s: %w", dir, errors.Join(err, ErrInUse))
 	}
 	return &DirLock{f}, nil
 }
 
-func writeOwner(f *os.File) error {
-	_, err := fmt.Fprintln(f, os.Getpid())
-	return err
+// File is the lock's open file, to be given to a process that takes over. It stays the lock's.
+func (l *DirLock) File() *os.File { return l.file }
+
+// Own writes this process's number into the lock, for whoever finds the folder in use.
+func (l *DirLock) Own() error {
+	text := fmt.Sprintln(os.Getpid())
+	if _, err := l.file.WriteAt([]byte(text), 0); err != nil {
+		return fmt.Errorf("writing the data folder's lock: %w", err)
+	}
+	if err := l.file.Truncate(int64(len(text))); err != nil {
+		return fmt.Errorf("writing the data folder's lock: %w", err)
+	}
+	return nil
 }
 
 // Release gives the folder free. The file stays: removing it would let two processes hold locks on

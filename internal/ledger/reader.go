@@ -32,19 +32,21 @@ func OpenReader(dir string, chunks ChunkReader) (*Reader, error) {
 		return nil, fmt.Errorf("reading the data folder: %s is not a folder that can be read (%w)", dir, errors.Join(err, fs.ErrInvalid))
 	}
 	r := &Reader{chunks: chunks, log: slog.New(slog.DiscardHandler)}
-	r.pending = func(f func(record []byte) bool) { r.readSpool(folder, f) }
+	r.pending = func(f func(record []byte) bool) { readSpool(folder, f, nil) }
 	return r, nil
 }
 
-// readSpool gives all records of the folder's segments. The files are copied, since their owner
-// may clear them at any moment: a copy taken in between has records that fail their checksum.
-func (r *Reader) readSpool(folder string, f func(record []byte) bool) {
+// readSpool gives all records of the folder's segments but those of processes that are left out, and
+// tells whether f wants more. The files are copied, since their owner may clear them at any moment: a
+// copy taken in between has records that fail their checksum.
+func readSpool(folder string, f func(record []byte) bool, leaveOut func(process int) bool) (more bool) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return // no spool: everything is in the store
+		return true // no spool: everything is in the store
 	}
 	for _, entry := range entries {
-		if kind, _, ok := fileName(entry.Name()); !ok || kind != "segment" || !entry.Type().IsRegular() {
+		kind, process, _, ok := fileName(entry.Name())
+		if !ok || kind != "segment" || !entry.Type().IsRegular() || leaveOut != nil && leaveOut(process) {
 			continue
 		}
 		mem := copySegment(filepath.Join(folder, entry.Name()))
@@ -55,10 +57,11 @@ func (r *Reader) readSpool(folder string, f func(record []byte) bool) {
 		for done := false; !done; {
 			var record []byte
 			if record, _, _, done = walk.next(); record != nil && !f(record) {
-				return
+				return false
 			}
 		}
 	}
+	return true
 }
 
 // copySegment reads a segment with records; nil when it has none, or is gone by now.

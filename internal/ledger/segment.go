@@ -38,10 +38,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // segment is one file of records. Space in it is taken by adding to tail; whoever got a part is
 // the only one to write there.
 type segment struct {
-	path string
-	size int64
-	mem  []byte // the mapping; nil after the file was removed
-	seq  int64  // the number of this use; constant from activation until recycling
+	path    string
+	process int // whose file it is; constant
+	size    int64
+	mem     []byte // the mapping; nil after the file was removed
+	seq     int64  // the number of this use; constant from activation until recycling
 
 	tail     atomic.Int64 // the next free byte; above size while nobody may append
 	reserved atomic.Bool  // only calls with a finding, and under Refuse those in flight
@@ -49,7 +50,7 @@ type segment struct {
 	drained  atomic.Int64 // up to where the store has it
 
 	found   bool // from an earlier process: nobody writes to it
-	foreign bool // found, and not to be recycled: of another size, or to be moved to damaged/
+	foreign bool // found, and not to be recycled: another process's, of another size, or to be moved to damaged/
 	reason  string
 }
 

@@ -38,7 +38,9 @@ type spool struct {
 	state  atomic.Uint32 // stateClosed, stateTight
 	wake   chan struct{} // a segment is full
 
-	mu          sync.Mutex // what follows; taken when a segment is full, never per call
+	mu          sync.Mutex       // what follows; taken when a segment is full, never per call
+	process     int              // this process's number; constant
+	claims      map[int]*os.File // locks of the numbers whose files are this process's to drain
 	free        []*segment
 	live        []*segment // with records that the store may not have, oldest first
 	total       int        // segments, live and free
@@ -55,7 +57,7 @@ type spool struct {
 	maps sync.RWMutex
 
 	refused, unmarked atomic.Int64
-	killed            int64 // calls found open at the start
+	killed            atomic.Int64 // calls of processes that are gone, found open
 }
 
 const (
@@ -83,29 +85,70 @@ func shardCount() int {
 	return n
 }
 
-// openSpool takes over what an earlier process left in the folder (see recover.go) and makes the
-// first files. marks are the store's.
-func openSpool(dir string, opts *Options, lim *limits, marks []journey.SpoolMark, damage *damaged) (*spool, error) {
+// openSpool takes over what processes that are gone left in the folder (see recover.go) and makes the
+// first files. marks reads the store's.
+func openSpool(dir string, opts *Options, lim *limits, marks func() ([]journey.SpoolMark, error), damage *damaged) (_ *spool, others bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the spool's folder: %w", err)
+		return nil, false, fmt.Errorf("making the spool's folder: %w", err)
 	}
 	s := &spool{
-		dir: dir, opts: opts, lim: lim, log: opts.Log, shards: make([]shard, shardCount()), wake: make(chan struct{}, 1),
+		claims: map[int]*os.File{},
+		dir:    dir, opts: opts, lim: lim, log: opts.Log, shards: make([]shard, shardCount()), wake: make(chan struct{}, 1),
 	}
 	s.most = max(int(opts.SpoolSize/opts.SegmentSize), len(s.shards)+keepFree+keepReserve)
 	s.tables.Store(&[]*table{})
-	old, err := s.takeOver(marks, damage)
-	if err == nil {
-		err = s.firstFiles()
+	defer func() {
+		if err != nil {
+			s.unmapAll()
+			s.release()
+		}
+	}()
+	if err := s.enter(); err != nil {
+		return nil, false, err
 	}
-	if err == nil {
-		err = s.settleOpenCalls(old)
+	gone, others, err := s.claimAbandoned()
+	if err != nil {
+		return nil, false, err
+	}
+	if err := s.inherit(append(gone, s.process), marks, damage); err != nil {
+		return nil, false, err
+	}
+	if err := s.firstFiles(); err != nil {
+		return nil, false, err
+	}
+	return s, others, nil
+}
+
+// inherit takes over the files of processes that are gone, whose locks are held.
+func (s *spool) inherit(processes []int, marks func() ([]journey.SpoolMark, error), damage *damaged) error {
+	list, err := marks()
+	if err != nil {
+		return err
+	}
+	e, err := s.inspect(processes, list, damage)
+	if err != nil {
+		return err
+	}
+	if err := s.settle(e); err != nil {
+		e.unmap()
+		return err
+	}
+	s.accept(e)
+	return nil
+}
+
+// takeOver takes over the files of processes that have ended since this one began. It belongs to the
+// drainer. others tells whether there is another one that lives.
+func (s *spool) takeOver(marks func() ([]journey.SpoolMark, error), damage *damaged) (found int, others bool, err error) {
+	gone, others, err := s.claimAbandoned()
+	if len(gone) > 0 && err == nil {
+		err = s.inherit(gone, marks, damage)
 	}
 	if err != nil {
-		s.unmapAll()
-		return nil, err
+		s.release(gone...)
+		return 0, true, err
 	}
-	return s, nil
+	return len(gone), others, nil
 }
 
 func (s *spool) firstFiles() error {
@@ -124,7 +167,7 @@ func (s *spool) firstFiles() error {
 // grow makes one more segment; that it fails is logged once in a row. s.mu is held.
 func (s *spool) grow() error {
 	s.nextFile++
-	seg, err := newSegment(filepath.Join(s.dir, fmt.Sprintf("segment-%06d.log", s.nextFile)), s.opts.SegmentSize)
+	seg, err := newSegment(filepath.Join(s.dir, segmentName(s.process, s.nextFile)), s.opts.SegmentSize)
 	if err != nil {
 		if s.growError == nil {
 			s.log.Error("the call log's spool cannot grow", "error", err)
@@ -133,6 +176,7 @@ func (s *spool) grow() error {
 		return err
 	}
 	s.growError = nil
+	seg.process = s.process
 	s.free = append(s.free, seg)
 	s.total++
 	return nil
@@ -143,7 +187,7 @@ func (s *spool) grow() error {
 func (s *spool) addTable(shard int) error {
 	tables := *s.tables.Load()
 	s.nextFile++
-	t, err := newTable(filepath.Join(s.dir, fmt.Sprintf("open-%06d.table", s.nextFile)))
+	t, err := newTable(filepath.Join(s.dir, tableName(s.process, s.nextFile)))
 	if err != nil {
 		s.tablesAfter = time.Now().Add(growAgain)
 		return err
@@ -172,7 +216,7 @@ func (s *spool) take(mayReserve bool) (*segment, error) {
 	}
 	seg := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
-	s.lastSeq = max(s.lastSeq+1, time.Now().UnixNano()) // new each time, also after the files were lost
+	s.lastSeq = newSeq(s.process, s.lastSeq) // new each time, also after the files were lost
 	seg.activate(s.lastSeq, last)
 	s.live = append(s.live, seg)
 	return seg, nil
@@ -318,8 +362,8 @@ func (s *spool) close() error {
 		open += s.shards[i].opened.Load() - s.shards[i].ended.Load()
 	}
 	if open > 0 {
-		// Their goroutines may still write, so the mappings stay until the process ends. Their slots
-		// tell the next process about them.
+		// Their goroutines may still write, so the mappings and locks stay until the process ends.
+		// Their slots tell the next process about them.
 		return nil
 	}
 	var errs []error
@@ -336,6 +380,10 @@ func (s *spool) close() error {
 		errs = append(errs, os.Remove(t.path))
 	}
 	s.unmapAll()
+	for n, f := range s.claims {
+		errs = append(errs, f.Close())
+		delete(s.claims, n)
+	}
 	return errors.Join(errs...)
 }
 

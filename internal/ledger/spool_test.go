@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -248,8 +246,8 @@ func TestCloseLeavesATidyFolder(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(filepath.Join(dir, spoolDir)); err != nil || len(left) != 0 {
-		t.Errorf("left in the spool: %v, %v", left, err)
+	if left := spoolFiles(t, dir); len(left) != 0 {
+		t.Errorf("left in the spool: %v", left)
 	}
 	if n := storedCalls(t, db); n != 1 {
 		t.Errorf("%d calls stored, want 1", n)
@@ -285,6 +283,7 @@ func TestACallOpenAtCloseCanStillCommitAndIsFoundByTheNextProcess(t *testing.T) 
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	l.spool.release() // as when the process ends
 	l2, _ := withStore(t, dir, quiet)
 	got, getErr := l2.Get(t.Context(), first.ID)
 	if getErr != nil || (got.Finding == nil) != (err == nil) {

@@ -8,7 +8,7 @@ type Stats struct {
 	DroppedFailed int64 // of them, calls with a finding
 	Refused       int64 // calls turned away by Open
 	Unmarked      int64 // calls for which no slot was free: kept, but not known as killed
-	Killed        int64 // calls found open at the start
+	Killed        int64 // calls of processes that are gone, found open
 	Drained       int64 // calls brought into the store
 	Deleted       int64 // chunks deleted by retention
 	Damaged       int64 // records, slots and chunks that could not be read
@@ -25,7 +25,7 @@ type Stats struct {
 // scrape every few seconds.
 func (l *Ledger) Stats() Stats {
 	s := Stats{
-		Refused: l.spool.refused.Load(), Unmarked: l.spool.unmarked.Load(), Killed: l.spool.killed,
+		Refused: l.spool.refused.Load(), Unmarked: l.spool.unmarked.Load(), Killed: l.spool.killed.Load(),
 		Drained: l.drained.Load(), Deleted: l.dropped.Load(), Damaged: l.damage.count.Load() + l.badChunks.Load(),
 		Full: l.spool.state.Load()&stateTight != 0, StoreBytes: l.storeBytes.Load(), Failure: l.failure.Load(),
 	}

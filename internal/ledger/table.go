@@ -99,6 +99,7 @@ type openCall struct {
 	service         string
 	committing      bool
 	segment, offset int64
+	at              int // of the slot in its table, in bytes
 }
 
 // readTable lists the open calls of a table's bytes; damaged counts slots that cannot be right.
@@ -122,6 +123,7 @@ func readTable(path string, mem []byte) (open []openCall, damaged int, err error
 			damaged++
 			continue
 		}
+		c.at = at
 		open = append(open, c)
 	}
 	return open, damaged, nil

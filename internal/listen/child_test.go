@@ -1,0 +1,151 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Some of this package is about whole processes: the test's own program is started as one that does
+// what childEnv says.
+const (
+	childEnv   = "CAUSEWAY_LISTEN_TEST_CHILD"
+	addressEnv = "CAUSEWAY_LISTEN_TEST_ADDRESS" // of role "gateway"
+)
+
+// child runs one with the files from descriptor 3 on and returns what it printed. It gets LISTEN_PID as
+// systemd would set it, unless env says otherwise.
+func child(t *testing.T, what string, files []*os.File, env ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), append([]string{childEnv + "=" + what, "LISTEN_PID=self"}, env...)...)
+	cmd.ExtraFiles = files
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+func childMain(what string) int {
+	if os.Getenv("LISTEN_PID") == "self" {
+		_ = os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+	}
+	var err error
+	switch what {
+	case "systemd":
+		childOfSystemd()
+	case "serve":
+		err = childThatServes()
+	case "fail":
+		var in *Inheritance
+		if in, err = Inherit(); err == nil {
+			in.Failed(errors.New("the configuration is wrong"))
+		}
+	case "end":
+		return 3
+	case "sleep":
+		time.Sleep(time.Minute)
+	case "babble":
+		_, err = os.NewFile(sayFD, "").WriteString("good morning\n")
+	default:
+		err = fmt.Errorf("no such child: %s", what)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+func childOfSystemd() {
+	a, err := FromSystemd()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if a == nil {
+		fmt.Println("nothing")
+		return
+	}
+	all := []Spec{{Setting: "x", Address: "systemd:web"}, {Setting: "x", Address: "systemd:none"}, {Setting: "x", Address: "systemd"}}
+	for i := range all {
+		list, err := open(context.Background(), &all[i], all, Sources{Systemd: a})
+		var names []string
+		for _, l := range list {
+			names = append(names, l.Name())
+		}
+		fmt.Printf("%s: %s %v\n", all[i].Address, strings.Join(names, " "), err)
+	}
+	var left []string
+	for _, v := range os.Environ() {
+		if strings.HasPrefix(v, "LISTEN_") {
+			left = append(left, v)
+		}
+	}
+	fmt.Println("unused:", a.Unused(), "environment:", left)
+}
+
+// childThatServes takes over, answers each connection with its process number, hands over to another
+// child when it is told "next", and ends when it is told "end".
+func childThatServes() error {
+	in, err := Inherit()
+	if err != nil || in == nil {
+		return fmt.Errorf("inherited %v: %w", in, err)
+	}
+	list, err := Open(context.Background(), []Spec{{Role: "gateway", Setting: "x", Address: os.Getenv(addressEnv)}}, Sources{Inherited: in})
+	if err != nil {
+		in.Failed(err)
+		return err
+	}
+	given := in.File("note")
+	note, err := io.ReadAll(given)
+	if err != nil {
+		return err
+	}
+	if err := in.Serving(); err != nil {
+		return err
+	}
+	for {
+		c, err := list[0].Accept()
+		if err != nil {
+			return err
+		}
+		b := make([]byte, 100)
+		n, _ := c.Read(b)
+		switch word := string(b[:n]); word {
+		case "end":
+			_ = c.Close()
+			return list[0].Close()
+		case "gone":
+			<-in.Gone()
+			_, _ = fmt.Fprintf(c, "%d sees the end of %d, env %q", os.Getpid(), in.Predecessor, os.Getenv(handoverEnv))
+		default:
+			_, _ = fmt.Fprintf(c, "%d got %s", os.Getpid(), note)
+		}
+		_ = c.Close()
+	}
+}
+
+func ask(t *testing.T, network, address, word string) string {
+	t.Helper()
+	c, err := net.Dial(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Write([]byte(word)); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(c) // a reset shows in what is missing
+	return string(b)
+}
