@@ -13,12 +13,13 @@ import (
 	"golang.org/x/term"
 
 	"causeway/internal/app"
+	"causeway/internal/listen"
 )
 
 // serveFlags are what serve and proxy have in common.
 type serveFlags struct {
 	data      string
-	listen    string
+	listen    []string
 	console   string
 	allowOpen bool
 	logFormat string
@@ -26,7 +27,7 @@ type serveFlags struct {
 
 func (f *serveFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.data, "data", "./data", "folder for calls, accounts and keys")
-	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8080", "address for calls")
+	c.Flags().StringArrayVar(&f.listen, "listen", nil, "address for calls, instead of those in the file: HOST:PORT, unix:PATH or systemd[:NAME]; can be given several times (default "+app.DefaultListen+")")
 	c.Flags().StringVar(&f.console, "console", "127.0.0.1:8090", "address for the console and the admin API")
 	c.Flags().BoolVar(&f.allowOpen, "allow-open", false, "let services with access: open listen off loopback")
 	c.Flags().StringVar(&f.logFormat, "log", "text", "how to log on standard error: text, json or off")
@@ -44,7 +45,8 @@ func newServe() *cobra.Command {
 
 Without --config it serves a sandbox model. The first start creates the account admin (its password is
 CAUSEWAY_ADMIN_PASSWORD, or a random one that is printed once) and a key for the sandbox model.
-SIGHUP, or a change of the file, reads the configuration again; SIGTERM lets calls in flight end.`,
+SIGHUP, or a change of the file, reads the configuration again; SIGUSR2 starts the program anew and lets
+it take over without losing a call; SIGTERM lets calls in flight end.`,
 		Example: "  causeway serve\n  causeway serve --config causeway.yaml --data /var/lib/causeway --listen 0.0.0.0:8080",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,6 +64,15 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 	if err != nil {
 		return err
 	}
+	if o.Inherited, err = listen.Inherit(); err != nil {
+		return &exitError{2, cmd.CommandPath() + ": " + err.Error()}
+	}
+	if o.Systemd, err = listen.FromSystemd(); err != nil {
+		return &exitError{2, cmd.CommandPath() + ": " + err.Error()}
+	}
+	if o.Program, err = listen.Program(); err != nil {
+		log.Warn("SIGUSR2 cannot start a new process", "error", err.Error())
+	}
 	o.DataDir, o.Listen, o.Console, o.AllowOpen, o.Log = f.data, f.listen, f.console, f.allowOpen, log
 	o.Version, o.Commit, o.Stdout = version, buildCommit(), cmd.OutOrStdout()
 	if file, ok := o.Stdout.(*os.File); ok {
@@ -73,7 +84,7 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 	now, stopNow := context.WithCancel(context.Background())
 	defer stopNow()
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
 
 	atLeastTwoProcs()
@@ -96,6 +107,8 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 				switch {
 				case s == syscall.SIGHUP:
 					a.Reload()
+				case s == syscall.SIGUSR2:
+					a.HandOver()
 				case drain.Err() == nil:
 					stop()
 				default:

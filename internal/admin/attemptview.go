@@ -14,7 +14,7 @@ type Attempt struct {
 	Kind             string       `json:"kind,omitempty" example:"connection_refused" doc:"How it failed. Missing: it did not."`
 	Status           int          `json:"status,omitempty" example:"200" doc:"The status received. Missing: none."`
 	Phase            string       `json:"phase" enum:"none,dns,connect,tls,send,wait,head,body,done" example:"connect" doc:"How far it got."`
-	End              string       `json:"end" enum:"open,complete,eof,reset,errno,timeout,parse,dns,tls,caller,cancelled,refused" example:"errno" doc:"How it ended."`
+	End              string       `json:"end" enum:"open,complete,eof,reset,errno,timeout,parse,dns,tls,caller,cancelled,refused,http2" example:"errno" doc:"How it ended."`
 	Error            string       `json:"error,omitempty" example:"connection refused" doc:"The system's error."`
 	Limit            string       `json:"limit,omitempty" example:"first_byte" doc:"The limit that fired."`
 	LimitMS          float64      `json:"limit_ms,omitempty" example:"60000" doc:"Its value."`
@@ -42,6 +42,7 @@ type Attempt struct {
 	Tries            []AddressTry `json:"tries,omitempty" nullable:"false" doc:"Every address that was dialled."`
 	DNS              *DNS         `json:"dns,omitempty" doc:"What the resolver said, where the lookup failed."`
 	TLS              *TLS         `json:"tls,omitempty" doc:"What the handshake showed, where it failed."`
+	HTTP2            *HTTP2       `json:"http2,omitempty" doc:"What the HTTP/2 layer showed. Missing: the upstream was spoken to in HTTP/1.1."`
 	Again            string       `json:"again,omitempty" example:"retried: nothing had reached the upstream" doc:"Why another attempt followed, or did not."`
 }
 
@@ -108,6 +109,7 @@ func attemptView(a *journey.Attempt) Attempt {
 		ConnectionIdleMS: millis(a.ConnIdle),
 		ConnectionAgeMS:  millis(a.ConnAge),
 		Again:            a.Again,
+		HTTP2:            http2View(a.HTTP2),
 	}
 	if a.Errno != 0 {
 		v.Error = a.Errno.Error()

@@ -48,8 +48,11 @@ type Call struct {
 	Generation   uint64    `json:"generation" example:"3" doc:"The configuration that was in force."`
 	Timings      Timings   `json:"timings" doc:"Where the time went."`
 	Attempts     []Attempt `json:"attempts" nullable:"false" doc:"The attempts at upstreams, in order."`
+	RPC          *RPC      `json:"rpc,omitempty" doc:"What a gRPC call shows beside HTTP's own. Missing: it is none."`
+	Tunnel       *Tunnel   `json:"tunnel,omitempty" doc:"What passed after an upgrade, such as in a WebSocket. Missing: there was none."`
 	Usage        *Usage    `json:"usage,omitempty" doc:"Tokens, as the provider reported them. Missing: none were reported."`
 	Finding      *Finding  `json:"finding,omitempty" doc:"What went wrong. Missing: nothing."`
+	GatewayHost  *Host     `json:"gateway_host,omitempty" doc:"What the gateway's own host was like, for a call that failed. Missing: not known, or it had nothing to do with it."`
 	Policies     []string  `json:"policies,omitempty" nullable:"false" doc:"Policies that changed the call or ended it."`
 	Notes        []Note    `json:"notes,omitempty" nullable:"false" doc:"What the gateway noted on the way."`
 	RequestBody  *Body     `json:"request_body,omitempty" doc:"The request's body, cut and masked. Missing: not kept."`
@@ -141,6 +144,7 @@ func (a *api) callView(j *journey.Journey) Call {
 		Protocol:    j.Protocol,
 		TLS:         j.TLS,
 		Dialect:     j.Dialect,
+		GatewayHost: hostView(j.GatewayHost),
 		Generation:  j.Generation,
 		Timings: Timings{
 			RoutedMS:    millis(j.Routed),
@@ -149,6 +153,8 @@ func (a *api) callView(j *journey.Journey) Call {
 			TotalMS:     millis(j.Total),
 		},
 		Attempts:     make([]Attempt, 0, len(j.Attempts)),
+		RPC:          rpcView(j.RPC),
+		Tunnel:       tunnelView(j.Attempts),
 		Usage:        usageView(j.Usage),
 		Policies:     j.Policies,
 		RequestBody:  bodyView(j.RequestBody),

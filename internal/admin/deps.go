@@ -51,6 +51,8 @@ type Readiness struct {
 	Ledger      LedgerState
 	// Draining says that the gateway is shutting down.
 	Draining bool
+	// Warnings are what is wrong with the gateway's host and load, in sentences; traffic can still be served.
+	Warnings []string
 }
 
 // LedgerState is the state of the call log.
@@ -66,8 +68,10 @@ type Status struct {
 	Commit     string
 	Started    time.Time
 	Generation uint64
-	ConfigHash string // "" for the embedded defaults
-	ConfigFile string // "" for the embedded defaults
+	ConfigHash string        // "" for the embedded defaults
+	ConfigFile string        // "" for the embedded defaults
+	Host       *journey.Host // what the gateway's host is like, nil before that is known
+	Warnings   []string      // what is wrong with it
 }
 
 // Info is what the first page tells. Addresses are URLs without trailing slash.

@@ -46,6 +46,7 @@ type Ready struct {
 	Configuration ReadyConfiguration `json:"configuration" doc:"What is in force."`
 	Store         ReadyStore         `json:"store" doc:"Where calls and accounts are kept."`
 	Ledger        ReadyLedger        `json:"ledger" doc:"The call log's writer."`
+	Warnings      []string           `json:"warnings,omitempty" nullable:"false" doc:"What is wrong with the gateway's own host, or that calls are being turned away. They do not make it 503."`
 }
 
 // ReadyConfiguration is the configuration in force.
@@ -89,6 +90,7 @@ func (a *api) getReadiness(ctx context.Context, _ *struct{}) (*readyOutput, erro
 	v := &Ready{
 		Configuration: ReadyConfiguration{Loaded: r.Generation > 0, Generation: r.Generation, Hash: r.ConfigHash, Error: r.ConfigError},
 		Store:         ReadyStore{Reachable: r.StoreError == "", Error: r.StoreError},
+		Warnings:      r.Warnings,
 		Ledger:        ReadyLedger{Backlog: r.Ledger.BacklogBytes, Dropped: r.Ledger.Dropped, Error: r.Ledger.Error},
 	}
 	if !v.Configuration.Loaded {
@@ -119,16 +121,18 @@ func answersNotReady(a *api, op *huma.Operation) {
 
 // ProcessStatus is the answer of GET /api/v1/status.
 type ProcessStatus struct {
-	Version       string  `json:"version" example:"1.0.0" doc:"Of the program."`
-	Commit        string  `json:"commit,omitempty" example:"0123abc" doc:"It was built from."`
-	GoVersion     string  `json:"go_version" example:"go1.26.8" doc:"It was built with."`
-	Started       string  `json:"started" format:"date-time" example:"2026-11-23T04:05:06.789Z" doc:"When the process began."`
-	UptimeSeconds float64 `json:"uptime_seconds" example:"3600" doc:"Since then."`
-	Generation    uint64  `json:"generation" example:"3" doc:"Number of the configuration in force."`
-	ConfigHash    string  `json:"config_hash" doc:"SHA-256 of its file; empty for the embedded defaults."`
-	ConfigFile    string  `json:"config_file" example:"causeway.yaml" doc:"The file; empty for the embedded defaults."`
-	GatewayURL    string  `json:"gateway_url" example:"http://127.0.0.1:8080" doc:"Where calls go."`
-	ConsoleURL    string  `json:"console_url" example:"http://127.0.0.1:8090" doc:"Where this API is."`
+	Version       string   `json:"version" example:"1.0.0" doc:"Of the program."`
+	Commit        string   `json:"commit,omitempty" example:"0123abc" doc:"It was built from."`
+	GoVersion     string   `json:"go_version" example:"go1.26.8" doc:"It was built with."`
+	Started       string   `json:"started" format:"date-time" example:"2026-11-23T04:05:06.789Z" doc:"When the process began."`
+	UptimeSeconds float64  `json:"uptime_seconds" example:"3600" doc:"Since then."`
+	Generation    uint64   `json:"generation" example:"3" doc:"Number of the configuration in force."`
+	ConfigHash    string   `json:"config_hash" doc:"SHA-256 of its file; empty for the embedded defaults."`
+	ConfigFile    string   `json:"config_file" example:"causeway.yaml" doc:"The file; empty for the embedded defaults."`
+	GatewayURL    string   `json:"gateway_url" example:"http://127.0.0.1:8080" doc:"Where calls go."`
+	ConsoleURL    string   `json:"console_url" example:"http://127.0.0.1:8090" doc:"Where this API is."`
+	Host          *Host    `json:"host,omitempty" doc:"What the gateway's own host is like. Missing: not known yet."`
+	Warnings      []string `json:"warnings,omitempty" nullable:"false" doc:"What is wrong with it."`
 }
 
 type statusOutput struct{ Body ProcessStatus }
@@ -146,5 +150,7 @@ func (a *api) getStatus(context.Context, *struct{}) (*statusOutput, error) {
 		ConfigFile:    s.ConfigFile,
 		GatewayURL:    a.Info.GatewayURL,
 		ConsoleURL:    a.Info.ConsoleURL,
+		Host:          hostView(s.Host),
+		Warnings:      s.Warnings,
 	}}, nil
 }

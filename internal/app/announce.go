@@ -8,8 +8,13 @@ import (
 
 // announce prints the ready line, and on a terminal five things to try.
 func (a *App) announce() {
-	fmt.Fprintf(a.o.Stdout, "ready gateway=%s console=%s\n", a.GatewayURL(), a.ConsoleURL())
-	if !a.o.Terminal {
+	urls := a.urls()
+	also := ""
+	if len(urls) > 1 {
+		also = " also=" + strings.Join(urls[1:], ",")
+	}
+	fmt.Fprintf(a.o.Stdout, "ready gateway=%s console=%s%s\n", urls[0], a.ConsoleURL(), also)
+	if !a.o.Terminal || a.o.Inherited != nil {
 		return
 	}
 	if a.o.Catalog != nil && a.o.Catalog.LLM.Off {

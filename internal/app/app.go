@@ -9,13 +9,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +25,7 @@ import (
 	"causeway/internal/gateway"
 	"causeway/internal/identity"
 	"causeway/internal/ledger"
+	"causeway/internal/listen"
 	"causeway/internal/llm"
 	"causeway/internal/llm/openai"
 	"causeway/internal/meter"
@@ -36,20 +34,24 @@ import (
 	"causeway/internal/wire"
 )
 
-// Options say what to serve. Listen and Console are addresses with a port; the rest has defaults.
+// Options say what to serve. Addresses are as catalog.ParseListener reads them; the rest has defaults.
 type Options struct {
 	ConfigFile string           // "" for Catalog, or the embedded defaults
 	Catalog    *catalog.Catalog // used when there is no file
 	DataDir    string
-	Listen     string
+	Listen     []string // none: the file's server.listen, or DefaultListen
 	Console    string
 	AllowOpen  bool // access: open may listen off loopback
-	Version    string
-	Commit     string
-	Stdout     io.Writer // gets what a first start shows once, and the ready line
-	Terminal   bool      // Stdout is one: things to try are printed
-	Log        *slog.Logger
-	Getenv     func(string) string // nil: os.Getenv
+	// Inherited is what the process before hands over, Systemd what systemd has opened; nil for none.
+	Inherited *listen.Inheritance
+	Systemd   *listen.Activation
+	Program   string // what HandOver starts, with this process's arguments; "" when it is not known
+	Version   string
+	Commit    string
+	Stdout    io.Writer // gets what a first start shows once, and the ready line
+	Terminal  bool      // Stdout is one: things to try are printed
+	Log       *slog.Logger
+	Getenv    func(string) string // nil: os.Getenv
 }
 
 // ConfigError is a configuration that can't be put in force: every fault of a file.
@@ -80,13 +82,21 @@ type App struct {
 	sandbox  *sandboxServer
 	gateway  *gateway.Gateway
 	door     *wire.Door
+	doorLog  doorLog
 	certs    certificates
+	host     hostWatch
 	console  *http.Server
 	socket   *http.Server
 
-	listener net.Listener
-	consoleL net.Listener
-	socketL  net.Listener
+	listeners   []*listen.Listener
+	consoleL    *listen.Listener
+	socketL     *listen.Listener
+	proxyCounts listen.ProxyCounts
+	proxyLog    seldom
+
+	handOver         chan struct{}
+	handOverFailures atomic.Int64
+	successor        *listen.Successor // kept open: its pipes tell it that this process lives
 
 	instance    string
 	extra       []*catalog.Application
@@ -110,13 +120,19 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	a := &App{o: o, log: o.Log, started: time.Now(), reload: make(chan struct{}, 1)}
+	a := &App{o: o, log: o.Log, started: time.Now(), reload: make(chan struct{}, 1), handOver: make(chan struct{}, 1)}
 	a.configError.Store("")
 	defer func() {
 		if err != nil {
+			if o.Inherited != nil {
+				o.Inherited.Failed(err)
+			}
 			err = errors.Join(err, a.close())
 		}
 	}()
+	if o.Inherited != nil {
+		a.onClose(o.Inherited.Close)
+	}
 	c := o.Catalog
 	switch {
 	case o.ConfigFile != "":
@@ -127,11 +143,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	case c == nil:
 		c = catalog.Default()
 	}
-	if err := a.checkOpen(c); err != nil {
-		return nil, err
-	}
 	for _, step := range []func(context.Context, *catalog.Catalog) error{
-		a.openListeners, a.openData, a.openAccounts, a.openMeter, a.openGateway, a.openDoor, a.openConsole,
+		a.openListeners, a.openData, a.openAccounts, a.openMeter, a.openHost, a.openGateway, a.openDoor, a.openConsole,
 	} {
 		if err := step(ctx, c); err != nil {
 			return nil, err
@@ -151,77 +164,16 @@ func (a *App) close() (err error) {
 	return err
 }
 
-// openListeners takes the two addresses first: one that is in use ends the start before anything
-// was written.
-func (a *App) openListeners(ctx context.Context, _ *catalog.Catalog) (err error) {
-	if a.listener, err = listen(ctx, "--listen", a.o.Listen); err != nil {
-		return err
-	}
-	a.onClose(closing(a.listener))
-	if a.consoleL, err = listen(ctx, "--console", a.o.Console); err != nil {
-		return err
-	}
-	a.onClose(closing(a.consoleL))
-	return nil
-}
-
-// closing closes a listener that its server may have closed already.
-func closing(l net.Listener) func() error {
-	return func() error {
-		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	}
-}
-
-func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", addr)
-	switch {
-	case err == nil:
-		return l, nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%s %s: the address is in use by another program; stop that one, or choose another address with %s", flag, addr, flag)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("%s %s: no permission for this port; choose one above 1023 with %s", flag, addr, flag)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%s %s: this machine has no such address", flag, addr)
-	}
-	return nil, fmt.Errorf("%s %s: %w", flag, addr, err)
-}
-
-// checkOpen refuses services without keys on an address that others can reach, unless that was
-// asked for.
-func (a *App) checkOpen(c *catalog.Catalog) error {
-	if a.o.AllowOpen || loopback(a.o.Listen) {
-		return nil
-	}
-	for name, s := range c.Services {
-		if s.Access == "open" {
-			return fmt.Errorf("service %s has access: open and %s can be reached by others: set access: key, listen on 127.0.0.1, or start with --allow-open", name, a.o.Listen)
-		}
-	}
-	return nil
-}
-
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
-
 func (a *App) openData(ctx context.Context, c *catalog.Catalog) (err error) {
 	if err = os.MkdirAll(a.o.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder %s: %w; choose another one with --data", a.o.DataDir, err)
 	}
-	if a.lock, err = ledger.LockDir(a.o.DataDir); err != nil {
+	if given := a.o.Inherited.File(roleLock); given != nil {
+		a.lock, err = ledger.InheritLock(a.o.DataDir, given)
+	} else {
+		a.lock, err = ledger.LockDir(a.o.DataDir)
+	}
+	if err != nil {
 		return err
 	}
 	a.onClose(a.lock.Release)
@@ -250,7 +202,7 @@ func ledgerLimits(c *catalog.Catalog) ledger.Limits {
 func (a *App) openMeter(context.Context, *catalog.Catalog) (err error) {
 	a.meter, err = meter.New(meter.Options{
 		Version: a.o.Version, Commit: a.o.Commit, Log: a.log,
-		Sources: meter.Sources{Door: a.doorFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures},
+		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures},
 	})
 	return err
 }
@@ -268,11 +220,12 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 		return err
 	}
 	a.gateway, err = gateway.New(gateway.Options{
-		Ledger: a.ledger, Sandbox: a.sandbox, Log: a.log,
+		Ledger: a.ledger, Sandbox: a.sandbox, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
 	}, gen)
 	if err != nil {
 		return err
 	}
+	a.host.gateway.Store(a.gateway)
 	a.meter.Install(gen.Meter, gen.Number)
 	gen.Start()
 	a.onClose(func() error {
@@ -292,7 +245,7 @@ func (a *App) compile(c *catalog.Catalog, old *snapshot.Generation) (*snapshot.G
 // deps are what a generation is compiled with.
 func (a *App) deps() snapshot.Deps {
 	d := snapshot.Deps{
-		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: memory(),
+		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: a.host.memoryMax, OnLookup: a.host.lookedUp,
 		Dialects: []llm.Dialect{openai.New()}, Speaks: openai.New(), Extra: a.extra,
 	}
 	if a.sandbox != nil {
@@ -310,15 +263,6 @@ func files() int {
 	return int(min(r.Cur, 1<<30))
 }
 
-// memory is how many bytes this process may take: GOMEMLIMIT, or what its host or its control group
-// lets it have; 0 when that is not known.
-func memory() int64 {
-	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		return limit
-	}
-	return hostMemory()
-}
-
 // install compiles a catalogue and puts it in force. Calls in flight end on the generation that
 // they began with.
 func (a *App) install(c *catalog.Catalog) error {
@@ -329,7 +273,7 @@ func (a *App) install(c *catalog.Catalog) error {
 	if err != nil {
 		return err
 	}
-	if err := a.certs.load(c.Server.TLS); err != nil {
+	if err := a.certs.store.Load(c.Server); err != nil {
 		return err
 	}
 	a.ledger.SetLimits(ledgerLimits(c))
@@ -342,7 +286,7 @@ func (a *App) install(c *catalog.Catalog) error {
 }
 
 func (a *App) openDoor(_ context.Context, c *catalog.Catalog) error {
-	if err := a.certs.load(c.Server.TLS); err != nil {
+	if err := a.openCertificates(c); err != nil {
 		return err
 	}
 	door, err := wire.NewDoor(a.doorOptions(c))
@@ -363,36 +307,28 @@ func (a *App) doorOptions(c *catalog.Catalog) wire.DoorOptions {
 	return wire.DoorOptions{
 		Handler: a.gateway, Limits: wire.Limits{Head: int(c.Server.MaxHeader)},
 		ReadHeaderTimeout: c.Server.ReadHeaderTimeout, IdleTimeout: c.Server.IdleTimeout,
-		MaxConnections: c.Server.MaxConnections, TLS: a.certs.config(),
+		MinRate: c.Server.MinRate, MinRateAfter: c.Server.MinRateAfter, OnAcceptError: a.host.notAccepted,
+		MaxConnections: c.Server.MaxConnections, TLS: a.certs.config(), Preamble: a.preamble(c),
+		HTTP2: http2Options(c), OnHTTP2: a.onHTTP2, OnSilent: a.onSilent, OnHandshake: a.handshakeFailed,
 	}
 }
 
-// GatewayURL is where calls come in.
-func (a *App) GatewayURL() string {
-	scheme := "http"
-	if a.certs.config() != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + a.listener.Addr().String()
-}
+// secure tells whether the gateway speaks TLS.
+func (a *App) secure() bool { return a.certs.config() != nil }
 
-// ConsoleURL is where the admin API is.
-func (a *App) ConsoleURL() string { return "http://" + a.consoleL.Addr().String() }
-
-func (a *App) openConsole(_ context.Context, _ *catalog.Catalog) error {
+func (a *App) openConsole(ctx context.Context, _ *catalog.Catalog) error {
 	h, err := admin.New(admin.Deps{
 		Calls: adminCalls{a.ledger}, Explain: diagnose.Explain, Accounts: a.identity, Metrics: a.meter.Handler(),
-		Ready: a.readiness, Status: a.status, Loopback: loopback(a.o.Console), Log: a.log,
+		Ready: a.readiness, Status: a.status, Loopback: a.consoleL.Local(), Log: a.log,
 		Info: admin.Info{Version: a.o.Version, GatewayURL: a.GatewayURL(), ConsoleURL: a.ConsoleURL()},
 	})
 	if err != nil {
 		return err
 	}
 	a.console = a.consoleServer(h)
-	if a.socketL, err = admin.Listen(SocketPath(a.o.DataDir)); err != nil {
+	if err := a.openSocket(ctx); err != nil {
 		return err
 	}
-	a.onClose(closing(a.socketL))
 	a.socket = a.consoleServer(admin.Trusted(h))
 	return nil
 }
@@ -410,30 +346,67 @@ func (a *App) consoleServer(h http.Handler) *http.Server {
 func SocketPath(dataDir string) string { return filepath.Join(dataDir, "causeway.sock") }
 
 // Run serves until ctx ends, then drains: calls in flight may end within server.drain. A call to
-// stop (a second signal) ends at once. Everything is closed when Run returns.
+// stop (a second signal) ends at once. It also returns, likewise, after another process has taken over
+// (HandOver). Everything is closed when Run returns.
 func (a *App) Run(ctx, now context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
-	failed := make(chan error, 3)
+	failed := make(chan error, len(a.listeners)+2)
 	watching, stopWatching := context.WithCancel(ctx)
 	var serving, watcher sync.WaitGroup
-	serving.Go(func() { failed <- a.door.Serve(a.listener) })
+	for _, l := range a.listeners {
+		serving.Go(func() { failed <- a.door.Serve(l) })
+	}
 	serving.Go(func() { failed <- serveHTTP(a.console, a.consoleL) })
 	serving.Go(func() { failed <- serveHTTP(a.socket, a.socketL) })
 	watcher.Go(func() { a.watch(watching) })
+	watcher.Go(func() { a.awaitPredecessor(watching) })
 	a.announce()
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
+	a.takeOver()
+	handedOver, err := a.untilEnd(watching, failed)
 	stopWatching()
 	watcher.Wait()
-	err = errors.Join(err, a.drain(now))
+	if handedOver {
+		err = errors.Join(err, a.leave(ctx, now))
+	} else {
+		a.tell("STOPPING=1")
+		err = errors.Join(err, a.drain(now))
+	}
 	serving.Wait()
 	return err
 }
 
+// untilEnd waits until this process is to end: because ctx has ended, because something has failed, or
+// because another process has taken over.
+func (a *App) untilEnd(ctx context.Context, failed <-chan error) (handedOver bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var attempt chan error // nil while none is under way
+	for {
+		select {
+		case <-a.handOver:
+			if attempt == nil {
+				attempt = make(chan error, 1)
+				go func() { attempt <- a.startSuccessor(ctx) }()
+			}
+			continue
+		case failure := <-attempt:
+			attempt = nil
+			if failure == nil {
+				return true, nil
+			}
+			a.handOverFailures.Add(1)
+			a.log.Error("the hand-over has failed; this process goes on", "error", failure.Error())
+			continue
+		case <-ctx.Done():
+		case err = <-failed:
+		}
+		cancel()
+		return attempt != nil && <-attempt == nil, err
+	}
+}
+
 func serveHTTP(s *http.Server, l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serving the console: %w", err)
 	}
 	return nil

@@ -59,7 +59,7 @@ func shortDir(t *testing.T) string {
 
 func options(t *testing.T) Options {
 	return Options{
-		DataDir: shortDir(t), Listen: "127.0.0.1:0", Console: "127.0.0.1:0", Version: "test",
+		DataDir: shortDir(t), Listen: []string{"127.0.0.1:0"}, Console: "127.0.0.1:0", Version: "test",
 		Getenv: func(string) string { return "correct-horse-battery" },
 	}
 }
@@ -182,14 +182,14 @@ func TestAStartThatFailsLeavesNothing(t *testing.T) {
 		change func(o *Options)
 		says   string
 	}{
-		{"the gateway's address in use", func(o *Options) { o.Listen = busy.Addr().String() }, "--listen " + busy.Addr().String() + ": the address is in use"},
+		{"the gateway's address in use", func(o *Options) { o.Listen = []string{busy.Addr().String()} }, "--listen " + busy.Addr().String() + ": the address is in use"},
 		{"the console's address in use", func(o *Options) { o.Console = busy.Addr().String() }, "--console"},
 		{"a data folder that is a file", func(o *Options) { o.DataDir = file }, "--data"},
 		{"a data folder that is too deep for its socket", func(o *Options) { o.DataDir = filepath.Join(o.DataDir, strings.Repeat("d", 100)) }, "socket"},
 		{"a configuration that is not there", func(o *Options) { o.ConfigFile = file + ".yaml" }, "no such file"},
 		{"a configuration that is not one", func(o *Options) { o.ConfigFile = file }, "file:1:1: "},
 		{"an open service off loopback", func(o *Options) {
-			o.Listen, o.ConfigFile = "0.0.0.0:0", write(t, "version: 1\nservices: {s: {access: open, routes: [{path: /s}], upstream: {targets: [{url: \"http://h\"}]}}}\n")
+			o.Listen, o.ConfigFile = []string{"0.0.0.0:0"}, write(t, "version: 1\nservices: {s: {access: open, routes: [{path: /s}], upstream: {targets: [{url: \"http://h\"}]}}}\n")
 		}, "--allow-open"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -329,12 +329,18 @@ func TestACertificateIsReplacedInTwoSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	second, writeKey := certificate(t, file)
-	eventually(t, "the fault", func() bool { return r.failure() != "" })
+	eventually(t, "the warning", func() bool { return len(r.certificateWarnings()) == 1 })
+	if text := r.certificateWarnings()[0]; !strings.HasPrefix(text, "certificate_not_loaded: ") {
+		t.Errorf("the warning is %s", text)
+	}
 	if err := get(first); err != nil {
 		t.Errorf("between the two steps: %v", err)
 	}
 	writeKey()
-	eventually(t, "the second certificate", func() bool { return get(second) == nil && r.failure() == "" })
+	eventually(t, "the second certificate", func() bool { return get(second) == nil && len(r.certificateWarnings()) == 0 })
+	if n := r.gateway.Generation().Number; n != 1 || r.failure() != "" {
+		t.Errorf("the configuration was compiled again: generation %d, %q", n, r.failure())
+	}
 }
 
 // TestWhatWasMissingIsFoundLater: a file that a faulty configuration names is not watched, so the

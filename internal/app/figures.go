@@ -15,6 +15,9 @@ func (a *App) doorFigures() meter.Door {
 	if a.door != nil {
 		s := a.door.Stats()
 		d.Connections, d.Accepted, d.TurnedAway = s.Open, s.Accepted, s.TurnedAway
+		d.Silent = a.doorLog.silent.Load()
+		h := a.door.HTTP2()
+		d.HTTP2Connections, d.HTTP2Streams, d.HTTP2Calls, d.HTTP2Errors = h.Connections, h.Streams, h.Calls, h.Errors
 	}
 	if a.gateway != nil {
 		d.Calls = a.gateway.InFlight()
@@ -38,6 +41,7 @@ func (a *App) readiness(ctx context.Context) admin.Readiness {
 		r.StoreError = err.Error()
 	}
 	r.Ledger = a.ledgerState()
+	r.Warnings = append(a.host.told(), a.certificateWarnings()...)
 	return r
 }
 
@@ -45,5 +49,6 @@ func (a *App) status() admin.Status {
 	gen := a.gateway.Generation()
 	return admin.Status{
 		Version: a.o.Version, Commit: a.o.Commit, Started: a.started, Generation: gen.Number, ConfigHash: gen.Hash, ConfigFile: a.o.ConfigFile,
+		Host: a.host.state(), Warnings: a.host.told(),
 	}
 }

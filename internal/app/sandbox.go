@@ -95,8 +95,8 @@ func (s *sandboxServer) Upstream(model string, stream bool) (up *snapshot.Upstre
 		return nil, kind, false
 	}
 	up, err = snapshot.Single("sandbox", strings.TrimSuffix(peer.URL, "/"), snapshot.Peer{
-		TLS:      catalog.UpstreamTLS{CAFile: peer.CAFile, ServerName: peer.ServerName},
-		Resolver: resolverAt(peer.Resolver), Timeouts: faultLimits,
+		TLS:      catalog.UpstreamTLS{CAFile: peer.CAFile, ServerName: peer.ServerName, CertFile: peer.ShowCertFile, KeyFile: peer.ShowKeyFile, Pins: peer.Pins},
+		Resolver: resolverAt(peer.Resolver), Timeouts: faultLimits, Protocol: peer.Protocol,
 	}, s.deps())
 	if err != nil {
 		peer.Close()

@@ -48,6 +48,7 @@ func (a *App) watch(ctx context.Context) {
 			return
 		case <-a.reload:
 		case <-t.C:
+			a.certs.store.Check()
 			now := a.stamps()
 			if same(seen, now) {
 				if a.failure() == "" || looks%againEvery != 0 {
@@ -88,18 +89,8 @@ func (a *App) failure() string {
 func (a *App) stamps() map[string]stamp {
 	m := map[string]stamp{a.o.ConfigFile: stampOf(a.o.ConfigFile)}
 	if gen := a.gateway.Generation(); gen != nil {
-		for _, c := range gen.Catalog.Server.TLS {
-			m[c.CertFile], m[c.KeyFile] = stampOf(c.CertFile), stampOf(c.KeyFile)
-		}
-		for _, s := range gen.Catalog.Services {
-			if f := s.Upstream.TLS.CAFile; f != "" {
-				m[f] = stampOf(f)
-			}
-		}
-		for _, p := range gen.Catalog.Providers {
-			if f := p.TLS.CAFile; f != "" {
-				m[f] = stampOf(f)
-			}
+		for _, f := range trustFiles(gen.Catalog) {
+			m[f] = stampOf(f)
 		}
 	}
 	return m
@@ -120,6 +111,8 @@ func same(a, b map[string]stamp) bool {
 // reconfigure reads the file again and puts it in force; a file that is not valid, or cannot be
 // compiled, changes nothing and is reported: once, when it is only read again for the same failure.
 func (a *App) reconfigure(repeated bool) {
+	a.tellReloading()
+	defer a.tell("READY=1")
 	next, err := a.loadFile()
 	if err == nil {
 		err = a.install(next)
@@ -135,6 +128,9 @@ func (a *App) reconfigure(repeated bool) {
 	}
 	a.configError.Store("")
 	gen := a.gateway.Generation()
+	if a.listenChanged(gen.Catalog) {
+		a.log.Warn("server.listen has changed: it takes effect with a new process; SIGUSR2 starts one without losing a call", "file", a.o.ConfigFile)
+	}
 	a.log.Info("configuration in force", "file", a.o.ConfigFile, "generation", gen.Number, "hash", gen.Hash)
 }
 

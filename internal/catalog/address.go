@@ -20,7 +20,7 @@ func webURL() scalar {
 	}
 }
 
-// targetURL also takes unix:/path.sock.
+// targetURL also takes unix:/path.sock, and unix:/path.sock:/prefix.
 func targetURL() scalar {
 	return scalar{
 		noun: "a URL such as http://127.0.0.1:9001 or unix:/run/app.sock", kinds: []nodeKind{stringNode},
@@ -31,6 +31,14 @@ func targetURL() scalar {
 				return parseURL(s, "http://127.0.0.1:9001")
 			}
 			path = "/" + strings.TrimLeft(path, "/")
+			path, prefix, hasPrefix := strings.Cut(path, ":/")
+			if prefix = strings.TrimRight(prefix, "/"); hasPrefix && prefix != "" {
+				u, err := url.Parse("/" + prefix)
+				if err != nil || u.RawQuery != "" || u.Fragment != "" || unprintable(prefix) != nil || strings.ContainsAny(prefix, " ?#") {
+					return nil, &wrong{message: "has a prefix behind its socket that is no path", fix: "write unix:/run/app.sock:/prefix"}
+				}
+				prefix = ":/" + prefix
+			}
 			switch {
 			case !strings.HasPrefix(s, "unix:/"):
 				return nil, &wrong{message: "names its socket by a relative path", fix: "write the whole path: unix:/run/app.sock"}
@@ -40,7 +48,7 @@ func targetURL() scalar {
 			case len(path) > 103:
 				return nil, &wrong{message: "is longer than a socket's path can be", fix: "use a path of at most 103 bytes"}
 			}
-			return "unix:" + path, nil
+			return "unix:" + path + prefix, nil
 		},
 	}
 }

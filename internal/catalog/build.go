@@ -46,6 +46,9 @@ func (b builder) file(name string) string {
 func (b builder) server(v *value) Server {
 	s := Server{
 		PublicURL:         as[string](v.get("public_url")),
+		Listen:            listeners(v.get("listen")),
+		ReusePort:         number(v.get("reuse_port")),
+		ProxyProtocol:     proxyProtocol(v.get("proxy_protocol")),
 		TrustedProxies:    prefixes(v.get("trusted_proxies")),
 		Resolver:          as[string](v.get("resolver")),
 		MaxConnections:    number(v.get("max_connections")),
@@ -56,12 +59,16 @@ func (b builder) server(v *value) Server {
 		IdleTimeout:       as[time.Duration](v.get("idle_timeout")),
 		Drain:             as[time.Duration](v.get("drain")),
 	}
+	s.HTTP2 = http2Of(v.get("http2"))
+	s.MinRate, s.MinRateAfter, s.Overload = as[int64](v.get("min_rate")), as[time.Duration](v.get("min_rate_after")), overload(v.get("overload"))
 	for _, pair := range v.get("tls").items {
 		s.TLS = append(s.TLS, Certificate{
 			CertFile: b.file(as[string](pair.get("cert_file"))),
 			KeyFile:  b.file(as[string](pair.get("key_file"))),
+			OCSPFile: b.file(as[string](pair.get("ocsp_file"))),
 		})
 	}
+	s.TLSOptions, s.ClientAuth, s.ACME = tlsOptions(v.get("tls_options")), b.clientAuth(v.get("client_auth")), b.acme(v.get("acme"))
 	return s
 }
 
@@ -82,6 +89,7 @@ func (b builder) provider(name string, v *value) *Provider {
 		Timeouts: limits(v.get("timeouts")),
 		Retries:  retriesOf(v.get("retries")),
 		TLS:      b.tls(v.get("tls")),
+		Protocol: as[string](v.get("protocol")),
 		Models:   texts(v.get("models")),
 	}
 	for _, k := range v.get("keys").items {
@@ -134,6 +142,9 @@ func (b builder) upstream(v *value) Upstream {
 		Retries:  retriesOf(v.get("retries")),
 		TLS:      b.tls(v.get("tls")),
 		MaxBusy:  number(v.get("max_busy")),
+		Protocol: as[string](v.get("protocol")),
+
+		ProxyProtocol: as[int](v.get("proxy_protocol")),
 	}
 	for _, t := range v.get("targets").items {
 		u.Targets = append(u.Targets, Target{URL: as[string](t.get("url")), Weight: number(t.get("weight"))})
@@ -176,6 +187,9 @@ func application(name string, v *value) *Application {
 		hash, _ := keyHash(k)
 		a.Keys = append(a.Keys, CallerKey{SHA256: hash, Expires: as[time.Time](k.get("expires"))})
 	}
+	for _, v := range v.get("certificates").items {
+		a.Certificates = append(a.Certificates, callerCertificate(v))
+	}
 	return a
 }
 
@@ -203,6 +217,10 @@ func (b builder) tls(v *value) UpstreamTLS {
 		CAFile:             b.file(as[string](v.get("ca_file"))),
 		ServerName:         as[string](v.get("server_name")),
 		InsecureSkipVerify: as[bool](v.get("insecure_skip_verify")),
+		CertFile:           b.file(as[string](v.get("cert_file"))),
+		KeyFile:            b.file(as[string](v.get("key_file"))),
+		MinVersion:         as[string](v.get("min_version")),
+		Pins:               pinsOf(v.get("pins")),
 	}
 }
 

@@ -26,6 +26,12 @@ type Catalog struct {
 type Server struct {
 	PublicURL         string // without trailing slash; "" when not set
 	TLS               []Certificate
+	TLSOptions        TLSOptions
+	ClientAuth        *ClientAuth // nil: callers are not asked for certificates
+	ACME              *ACME       // nil: no certificates are got from an authority
+	Listen            []Listener  // none: --listen, or its default
+	ReusePort         int         // sockets for each TCP address
+	ProxyProtocol     *ProxyProtocol
 	TrustedProxies    []netip.Prefix
 	Resolver          string // the DNS server for upstreams, host:port; "" is the system's
 	MaxConnections    int
@@ -35,11 +41,15 @@ type Server struct {
 	ReadHeaderTimeout time.Duration
 	IdleTimeout       time.Duration
 	Drain             time.Duration
+	MinRate           int64         // bytes a second that a caller must send and take; 0 = any
+	MinRateAfter      time.Duration // how long is waited for a caller before its rate counts
+	Overload          Overload
+	HTTP2             HTTP2
 }
 
-// Certificate names a certificate and its key, both PEM files; relative names are taken from the
-// configuration file's folder.
-type Certificate struct{ CertFile, KeyFile string }
+// Certificate names a certificate and its key, both PEM files, and an OCSP answer to staple (DER),
+// "" for none; relative names are taken from the configuration file's folder.
+type Certificate struct{ CertFile, KeyFile, OCSPFile string }
 
 // LLM moves the LLM addresses to hosts or under a prefix.
 type LLM struct {
@@ -79,6 +89,7 @@ type Provider struct {
 	Timeouts Timeouts
 	Retries  Retries
 	TLS      UpstreamTLS
+	Protocol string // http1 | auto | h2 | h2c
 	// Models are the names that the provider is said to have, for bare names and GET /v1/models.
 	Models []string
 }
@@ -135,6 +146,9 @@ type Upstream struct {
 	Health   *Health // nil: no active checks
 	TLS      UpstreamTLS
 	MaxBusy  int
+	Protocol string // http1 | auto | h2 | h2c
+	// ProxyProtocol is the version of the PROXY protocol's header that targets are sent, 0 for none.
+	ProxyProtocol int
 }
 
 // Target is one server of an upstream: http://host:port/prefix, https://..., or unix:/path.sock.
@@ -183,6 +197,10 @@ type UpstreamTLS struct {
 	CAFile             string
 	ServerName         string
 	InsecureSkipVerify bool
+	CertFile           string // the gateway's own certificate for this upstream; "" for none
+	KeyFile            string
+	MinVersion         string     // "1.2" | "1.3"
+	Pins               [][32]byte // SHA-256 of public keys (SPKI), one of which must be met; none = any
 }
 
 // Policies guard a service.
@@ -207,6 +225,8 @@ type Application struct {
 	Details    string // auto | full | safe
 	Keys       []CallerKey
 	Subscribes []string // "orders", "models/fast", "models/openai/*", "models/*"
+	// Certificates let it in where it sends no key.
+	Certificates []CallerCertificate
 }
 
 // CallerKey is a key that lets an application in: kept only as a hash.

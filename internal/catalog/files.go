@@ -15,13 +15,21 @@ import (
 func (c *checker) files(root *value, b builder) {
 	for _, pair := range root.get("server").get("tls").items {
 		c.certificate(pair.get("cert_file"), pair.get("key_file"), b)
+		c.content(pair.get("ocsp_file"), b) // what is in it goes out of date by itself: that is said when it is used
 	}
+	c.authorities(root.get("server").get("client_auth").get("ca_file"), b)
+	c.authorities(root.get("server").get("acme").get("ca_file"), b)
 	for _, name := range root.get("providers").names {
-		c.authorities(root.get("providers").get(name).get("tls").get("ca_file"), b)
+		c.upstreamFiles(root.get("providers").get(name).get("tls"), b)
 	}
 	for _, name := range root.get("services").names {
-		c.authorities(root.get("services").get(name).get("upstream").get("tls").get("ca_file"), b)
+		c.upstreamFiles(root.get("services").get(name).get("upstream").get("tls"), b)
 	}
+}
+
+func (c *checker) upstreamFiles(v *value, b builder) {
+	c.authorities(v.get("ca_file"), b)
+	c.certificate(v.get("cert_file"), v.get("key_file"), b)
 }
 
 func (c *checker) certificate(cert, key *value, b builder) {

@@ -12,8 +12,8 @@ func fileShape() shape {
 			doc: "The version of this file's format. It is 1.",
 		},
 		{
-			name: "server", shape: objectOf("{drain: 30s}", serverKeys()).hinted(listenHints()),
-			doc: "The gateway's own listener and its limits.",
+			name: "server", shape: objectOf("{drain: 30s}", append(serverKeys(), listenKeys()...)),
+			doc: "The gateway's own listeners and their limits.",
 		},
 		{
 			name: "llm", shape: objectOf("{hosts: [llm.example.com]}", llmKeys()),
@@ -44,7 +44,7 @@ func fileShape() shape {
 			doc: "A prompt and a model as a REST API.",
 		},
 		{
-			name: "applications", shape: mappingOf(objectName("an application's name"), "{NAME: {keys: [...], subscribes: [...]}}", objectOf("{keys: [...], subscribes: [...]}", applicationKeys())),
+			name: "applications", shape: mappingOf(objectName("an application's name"), "{NAME: {keys: [...], subscribes: [...]}}", objectOf("{keys: [...], subscribes: [...]}", applicationKeys()).checked(checkApplication)),
 			doc: "Who calls, by name.",
 		},
 	})
@@ -53,8 +53,6 @@ func fileShape() shape {
 func (s shape) checked(rule func(*checker, *value)) shape { s.rule = rule; return s }
 func (s shape) notEmpty() shape                           { s.filled = true; return s }
 func (s shape) hidden() shape                             { s.secret = true; return s }
-
-func (s shape) hinted(hints map[string]string) shape { s.hints = hints; return s }
 
 // orScalar lets the object be written as one value, too.
 func (s shape) orScalar(short scalar) shape {
@@ -72,13 +70,26 @@ func serverKeys() []key {
 		{name: "tls", shape: listOf("a list of {cert_file, key_file}", objectOf("{cert_file: FILE, key_file: FILE}", []key{
 			{
 				name: "cert_file", required: true, example: "cert_file: gw.pem", shape: scalarOf(fileName()), aka: []string{"cert", "certificate", "certFile"},
-				doc: "A PEM file with the certificate and then the certificates between it and its root.",
+				doc: "A PEM file with the certificate and then the certificates between it and its root (fullchain.pem).",
 			},
 			{
 				name: "key_file", required: true, example: "key_file: gw.key", shape: scalarOf(fileName()), aka: []string{"key", "private_key", "keyFile"},
 				doc: "A PEM file with the certificate's private key.",
 			},
-		})), doc: "Certificates; with one or more the gateway speaks HTTPS and chooses by the name that the caller asks for. Relative files are taken from this file's folder."},
+			{
+				name: "ocsp_file", shape: scalarOf(orEmpty(fileName())), aka: []string{"ocsp", "staple", "ocsp_staple"},
+				doc: "A file with the authority's OCSP answer for the certificate (DER), to be shown with it (stapled) while it is fresh. Another program keeps it up to date.",
+			},
+		})), doc: "Certificates; with one or more the gateway speaks HTTPS and chooses by the name that the caller asks for: the exact name, else a wildcard, else `tls_options.unknown_names`; of several that fit, the first that the caller can use. Files are read again when they change. Relative files are taken from this file's folder."},
+		{name: "tls_options", shape: objectOf("{min_version: \"1.3\"}", tlsOptionKeys()), doc: "How the gateway speaks TLS with callers."},
+		{
+			name: "client_auth", optional: true, shape: objectOf("{ca_file: clients.pem}", clientAuthKeys()), aka: []string{"mtls", "client_certificates", "clientAuth"},
+			doc: "Asks callers for a certificate of their own (mutual TLS). Which application it stands for says `applications.*.certificates`.",
+		},
+		{
+			name: "acme", optional: true, shape: objectOf("{hosts: [api.example.com], accept_terms: true}", acmeKeys()), aka: []string{"letsencrypt", "auto_https", "autocert"},
+			doc: "Gets certificates from an authority by itself, and renews them (ACME, RFC 8555). They are kept in the data folder.",
+		},
 		{
 			name: "trusted_proxies", shape: listOf(`a list of networks such as ["127.0.0.0/8"]`, scalarOf(network())),
 			doc: "Proxies before the gateway, whose `Forwarded` and `X-Forwarded-*` are believed. An address alone is that address.",
@@ -115,13 +126,23 @@ func serverKeys() []key {
 			name: "drain", def: "30s", shape: scalarOf(duration(0)),
 			doc: "How long calls in flight may take to end when the gateway stops; 0 = they are cut.",
 		},
+		{
+			name: "min_rate", def: "128", shape: scalarOf(size(0, 1<<30)),
+			doc: "The least bytes a second, on average over the time that the gateway waits for it, at which a caller must send a body and take an answer; below it the call ends with `request_body_too_slow` or `caller_too_slow`. A body in chunks counts until its answer begins. 0 = any rate.",
+		},
+		{
+			name: "min_rate_after", def: "20s", shape: scalarOf(duration(0)),
+			doc: "How long a caller is waited for, in all, before `min_rate` counts.",
+		},
+		{
+			name: "http2", shape: objectOf("{max_streams: 250}", http2Keys()), aka: []string{"h2"},
+			doc: "How callers may speak HTTP/2, and what a connection of theirs may ask for.",
+		},
+		{
+			name: "overload", shape: objectOf("{queue: 1000, wait: 500ms}", overloadKeys()).checked(checkOverload),
+			doc: "When calls are turned away so that the gateway stays well.",
+		},
 	}
-}
-
-// listenHints is for those who look for the listener's address in the file.
-func listenHints() map[string]string {
-	const fix = "the address is not in the file: causeway serve --listen 127.0.0.1:8080"
-	return map[string]string{"listen": fix, "port": fix, "address": fix, "addr": fix, "host": fix, "bind": fix}
 }
 
 func llmKeys() []key {
@@ -190,6 +211,7 @@ func providerKeys() []key {
 		},
 		{name: "timeouts", shape: timeouts("10m", "5m"), doc: "Limits on the time of a call."},
 		{name: "retries", shape: retries(), doc: "What is tried again, and how often."},
+		protocolKey("auto", "What is spoken to the provider."),
 		{name: "tls", shape: upstreamTLS(), doc: "How the provider's certificate is verified."},
 	}
 }
@@ -249,9 +271,14 @@ func applicationKeys() []key {
 		},
 		{name: "details", def: "auto", shape: scalarOf(details()), doc: "What error bodies tell this application."},
 		{
-			name: "keys", required: true, example: `keys: ["${WEB_KEY}"]`, aka: []string{"key", "api_key", "api_keys", "token"},
+			name: "keys", aka: []string{"key", "api_key", "api_keys", "token"},
 			shape: listOf(`a list such as ["${WEB_KEY}"]`, callerKeyShape()).notEmpty().hidden(),
-			doc:   "The keys that let it in. Two applications can't have the same one.",
+			doc:   "The keys that let it in. Two applications can't have the same one. Required, unless it has `certificates`.",
+		},
+		{
+			name: "certificates", optional: true, aka: []string{"certificate", "client_certificates", "mtls"},
+			shape: listOf("a list such as [{san: billing.internal}]", callerCertificateShape()).notEmpty(),
+			doc:   "Client certificates that let it in where a call has no key; they need `server.client_auth`. Two applications can't have the same one.",
 		},
 		{
 			name: "subscribes", aka: []string{"subscriptions", "allow", "scopes"},
@@ -337,7 +364,17 @@ func upstreamTLS() shape {
 		},
 		{
 			name: "insecure_skip_verify", def: "false", shape: scalarOf(boolean()), aka: []string{"insecure", "skip_verify"},
-			doc: "Takes any certificate: anyone on the way can then read and change calls.",
+			doc: "Takes any certificate: anyone on the way can then read and change calls, unless `pins` knows the server's key.",
 		},
-	})
+		{
+			name: "cert_file", shape: scalarOf(orEmpty(fileName())), aka: []string{"cert", "certificate", "client_cert"},
+			doc: "A PEM file with the gateway's own certificate, shown when the upstream asks for one (mutual TLS). It is read again when it changes.",
+		},
+		{name: "key_file", shape: scalarOf(orEmpty(fileName())), aka: []string{"key", "private_key", "client_key"}, doc: "A PEM file with that certificate's private key."},
+		{name: "min_version", def: "1.2", shape: scalarOf(tlsVersion()), doc: "The oldest version of TLS to speak with the upstream."},
+		{
+			name: "pins", shape: listOf("a list of pins such as [\"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]", scalarOf(pin())), aka: []string{"pin", "pinned_keys"},
+			doc: "Public keys (SHA-256 of the SubjectPublicKeyInfo, RFC 7469), one of which must be in the upstream's verified chain. Name a spare one before you change keys. With `insecure_skip_verify` only the server's own key counts.",
+		},
+	}).checked(checkUpstreamTLS)
 }

@@ -86,6 +86,7 @@ func parse(name string, data []byte, env func(string) (string, bool), files func
 	root := c.check(tree, &shape, "", tree.at)
 	c.routes(root)
 	c.references(root)
+	c.certificates(root)
 	b := builder{folder: filepath.Dir(name)}
 	if files != nil {
 		files(c, root, b)
@@ -110,6 +111,7 @@ func sandbox(c *checker) *Provider {
 	return &Provider{
 		Name:     sandboxName,
 		Kind:     sandboxName,
+		Protocol: "auto",
 		Timeouts: limits(v.get("timeouts")),
 		Retries:  retriesOf(v.get("retries")),
 	}

@@ -31,18 +31,24 @@ func TestTheDefaultsAreThoseOfTheContract(t *testing.T) {
 	forModels := Timeouts{Connect: 2 * time.Second, Send: time.Minute, FirstByte: 10 * time.Minute, Idle: 5 * time.Minute}
 	want := &Catalog{
 		Server: Server{
+			TLSOptions:     TLSOptions{MinVersion: "1.2", UnknownNames: "default"},
 			MaxConnections: 100000, MaxHeader: 64 << 10, MaxBody: 10 << 30,
-			ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, Drain: 30 * time.Second,
+			ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, Drain: 30 * time.Second, MinRate: 128, MinRateAfter: 20 * time.Second, ReusePort: 1,
+			Overload: Overload{Queue: 1000, Wait: 500 * time.Millisecond, MaxDelay: 250 * time.Millisecond, MemorySoft: 0.8, MemoryHard: 0.9},
+			HTTP2: HTTP2{
+				Enabled: true, MaxStreams: 250, StreamWindow: 1 << 20, ConnectionWindow: 4 << 20,
+				PingAfter: 30 * time.Second, PingTimeout: 15 * time.Second, MaxResets: 250, MaxControlFrames: 1000,
+			},
 		},
 		Calls:        Calls{Keep: 30 * 24 * time.Hour, MaxSize: 10 << 30, WhenFull: "drop"},
 		Storage:      Storage{Database: "sqlite", Counters: "memory"},
-		Providers:    map[string]*Provider{"sandbox": {Name: "sandbox", Kind: "sandbox", Timeouts: forModels, Retries: retries}},
+		Providers:    map[string]*Provider{"sandbox": {Name: "sandbox", Kind: "sandbox", Timeouts: forModels, Retries: retries, Protocol: "auto"}},
 		Models:       map[string]*Model{},
 		Services:     map[string]*Service{},
 		Applications: map[string]*Application{},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
-		t.Errorf("Default() = %+v\nwant %+v", got, want)
+		t.Errorf("Default() = %+v\nwant %+v\nsandbox %+v\nwant %+v", got, want, got.Providers["sandbox"], want.Providers["sandbox"])
 	}
 
 	c := mustParse(t, `
@@ -52,6 +58,9 @@ services: {a: {routes: [{path: /a}], upstream: {targets: [{url: http://127.0.0.1
 applications: {web: {keys: [k]}}
 `)
 	s := c.Services["a"]
+	if s.Upstream.Protocol != "http1" || c.Providers["llama"].Protocol != "auto" {
+		t.Errorf("protocols %q of a service, %q of a provider", s.Upstream.Protocol, c.Providers["llama"].Protocol)
+	}
 	if want := (Timeouts{Connect: 2 * time.Second, Send: time.Minute, FirstByte: time.Minute, Idle: time.Minute}); s.Upstream.Timeouts != want {
 		t.Errorf("timeouts of a service: %+v, want %+v", s.Upstream.Timeouts, want)
 	}
@@ -140,7 +149,7 @@ func TestTheContractsSampleWithoutWhatIsNotInThisVersion(t *testing.T) {
 	if got := c.Providers["openai"].Keys; len(got) != 1 || got[0].Value.Reveal() != "value-of-OPENAI_API_KEY" || got[0].Weight != 1 {
 		t.Errorf("keys of openai: %d", len(got))
 	}
-	if got := c.Server.TLS; !reflect.DeepEqual(got, []Certificate{{"conf/gw.pem", "conf/gw.key"}}) {
+	if got := c.Server.TLS; !reflect.DeepEqual(got, []Certificate{{CertFile: "conf/gw.pem", KeyFile: "conf/gw.key"}}) {
 		t.Errorf("relative files are taken from the file's folder, got %v", got)
 	}
 	if got := c.Applications["web"].Subscribes; !reflect.DeepEqual(got, []string{"orders", "models/fast"}) {
@@ -174,7 +183,7 @@ services:
     routes:
       - {path: "/a/{id}", hosts: ["*.Example.com", "[2001:DB8::1]", 127.0.0.1], match_headers: {X-V: 2, X-On: true}, strip_prefix: true}
     upstream:
-      targets: [{url: "http://127.0.0.1:9001/base/"}, {url: "unix:///run/a.sock"}, {url: "https://[::1]:8443"}]
+      targets: [{url: "http://127.0.0.1:9001/base/"}, {url: "unix:///run/a.sock"}, {url: "unix:/run/b.sock:/base/"}, {url: "https://[::1]:8443"}]
       balance: hash_header:X-User
       host: api.internal:8443
       retries: {max: 0, on: [], budget: 12.5%, backoff: 0}
@@ -206,7 +215,7 @@ applications:
 		t.Errorf("service: %+v", s)
 	}
 	u := s.Upstream
-	if !reflect.DeepEqual(u.Targets, []Target{{"http://127.0.0.1:9001/base", 1}, {"unix:/run/a.sock", 1}, {"https://[::1]:8443", 1}}) ||
+	if !reflect.DeepEqual(u.Targets, []Target{{"http://127.0.0.1:9001/base", 1}, {"unix:/run/a.sock", 1}, {"unix:/run/b.sock:/base", 1}, {"https://[::1]:8443", 1}}) ||
 		u.Balance != "hash_header:X-User" || u.Host != "api.internal:8443" || u.Health.StatusFrom != 204 || u.Health.StatusTo != 204 {
 		t.Errorf("upstream: %+v", u)
 	}

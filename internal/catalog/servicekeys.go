@@ -23,7 +23,7 @@ func serviceKeys() []key {
 		},
 		{
 			name: "upstream", required: true, example: "upstream: {targets: [{url: http://127.0.0.1:9001}]}", aka: []string{"backend", "upstreams", "origin"},
-			shape: objectOf("{targets: [{url: http://127.0.0.1:9001}]}", upstreamKeys()), doc: "Who answers them.",
+			shape: objectOf("{targets: [{url: http://127.0.0.1:9001}]}", upstreamKeys()).checked(checkUpstream), doc: "Who answers them.",
 		},
 		{name: "policies", shape: objectOf("{body_limit: 10MiB}", policyKeys()), aka: []string{"plugins", "guards", "middlewares"}, doc: "What guards the service."},
 	}
@@ -61,7 +61,7 @@ func upstreamKeys() []key {
 			shape: listOf("a list such as [{url: http://127.0.0.1:9001}]", objectOf("{url: http://127.0.0.1:9001, weight: 1}", []key{
 				{
 					name: "url", required: true, example: "url: http://127.0.0.1:9001", shape: scalarOf(targetURL()), aka: []string{"host", "address", "target"},
-					doc: "`http://`, `https://` or `unix:/path.sock`; a path in it goes before the call's.",
+					doc: "`http://`, `https://` or `unix:/path.sock`; a path in it (`unix:/path.sock:/prefix`) goes before the call's.",
 				},
 				{name: "weight", def: "1", shape: scalarOf(weight()), doc: "The target's share of the calls."},
 			})).notEmpty(), doc: "The servers.",
@@ -76,6 +76,7 @@ func upstreamKeys() []key {
 				choice{value: "hash_cookie", arg: "NAME", doc: "the same target for the same value of that cookie"})),
 			doc: "How a target is chosen.",
 		},
+		protocolKey("http1", "What is spoken to the targets. gRPC needs `h2`, `h2c` or `auto`. Over HTTP/2 up to 100 calls share one connection, so that a balancer of connections before the targets can't spread them."),
 		{name: "host", def: "target", shape: scalarOf(upstreamHost()), doc: "The `Host` sent upstream; a value is sent as it is."},
 		{name: "headers", shape: objectOf("{set: {X-From: causeway}}", []key{
 			{name: "set", shape: mappingOf(sentHeader(), "{X-From: causeway}", scalarOf(headerValue()).hidden()), doc: "Headers to set, in place of the caller's."},
@@ -94,6 +95,7 @@ func upstreamKeys() []key {
 			name: "max_busy", def: "0", shape: scalarOf(integer("a number of calls", 0, 100_000_000)),
 			doc: "Calls that a target may have at a time; 0 = no limit.",
 		},
+		proxyOutKey(),
 	}
 }
 

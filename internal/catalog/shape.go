@@ -20,13 +20,12 @@ type shape struct {
 	form form
 	// noun says what is expected, for a message: "a duration such as 30s".
 	noun   string
-	scalar scalar            // of a scalarForm, or where or is set: the short way to write the object
-	keys   []key             // of an objectForm
-	or     bool              // an objectForm that may be written as a scalar, too
-	of     *shape            // of a mappingForm or listForm: what is in it
-	names  names             // of a mappingForm: what its keys may be
-	hints  map[string]string // of an objectForm: what to say to a key that it can't have
-	filled bool              // of a list or mapping: empty is a fault
+	scalar scalar // of a scalarForm, or where or is set: the short way to write the object
+	keys   []key  // of an objectForm
+	or     bool   // an objectForm that may be written as a scalar, too
+	of     *shape // of a mappingForm or listForm: what is in it
+	names  names  // of a mappingForm: what its keys may be
+	filled bool   // of a list or mapping: empty is a fault
 	// secret values, and what stands in their place by mistake, are never shown.
 	secret bool
 	// rule checks what one key alone doesn't show. It may be nil.

@@ -27,9 +27,7 @@ func (c *checker) unknown(v *value, s *shape, f field) {
 		return
 	}
 	fix := fmt.Sprintf("the nearest is `%s`; the keys here are %s", best, listed(known, "and"))
-	if hint := s.hints[f.key]; hint != "" {
-		fix = hint
-	} else if meant := s.meant(f.key); meant != "" {
+	if meant := s.meant(f.key); meant != "" {
 		v.meant[meant] = true
 		fix = fmt.Sprintf("did you mean `%s`?", meant)
 	} else if inner := places(s, f.key); len(inner) > 0 {

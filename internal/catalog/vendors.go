@@ -122,6 +122,7 @@ func checkProvider(c *checker, v *value) {
 		return
 	}
 	base, keys := v.get("base_url"), v.get("keys")
+	checkScheme(c, v.get("protocol"), kind.address(as[string](base)))
 	if kind.BaseURL == "" && as[string](base) == "" && !base.bad && !v.meant["base_url"] {
 		c.faults.add(v.name, "`"+v.path+"` has no `base_url`, and openai-compatible has no address of its own", "add base_url: https://HOST/v1")
 	}

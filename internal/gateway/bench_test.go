@@ -47,7 +47,9 @@ func cannedUpstream(tb testing.TB, answer []byte) string {
 	return l.Addr().String()
 }
 
-func benchCalls(b *testing.B, addr string, request []byte) {
+func benchCalls(b *testing.B, addr string, request []byte) { benchAnswers(b, addr, request, "200") }
+
+func benchAnswers(b *testing.B, addr string, request []byte, status string) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Fatal(err)
@@ -81,7 +83,7 @@ func benchCalls(b *testing.B, addr string, request []byte) {
 	if _, err := c.Write(request); err != nil {
 		b.Fatal(err)
 	}
-	if i := read(); !bytes.HasPrefix(buf[:i], []byte("HTTP/1.1 200")) {
+	if i := read(); !bytes.HasPrefix(buf[:i], []byte("HTTP/1.1 "+status)) {
 		b.Fatalf("answer: %s", buf[:i])
 	}
 	b.ReportAllocs()

@@ -69,6 +69,9 @@ type call struct {
 	streamHead    []byte // how an event stream began
 	pieces        [][]byte
 	long          *llm.LongAnswer
+	unfold        unfolding // of an answer in a content coding
+	keptCoding    string    // of the answer's body that is kept
+	query         []byte    // for the upstream, nil where it is the caller's
 	triedModels   uint64
 	key           *snapshot.Credential // the provider's key in use
 	modelProblem  string
@@ -90,7 +93,11 @@ type call struct {
 	param     string        // LLM: the parameter at fault
 	retryIn   time.Duration // for Retry-After
 	committed bool
+	counted   bool  // among the calls in flight
+	admitted  bool  // at once
+	reserved  int64 // bytes of memory for a body that is held
 	measured  bool
+	rpc       rpcCall
 	pretended bool // the sandbox's fault: whoever called is there to read it
 }
 

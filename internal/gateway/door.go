@@ -16,14 +16,14 @@ func (g *Gateway) enter(ex wire.Exchange) *call {
 	j.ID, j.Start = journey.NewID(c.began), c.began
 	c.idBuf = j.ID
 	j.Method, j.Host, j.Path = method(c.rq.Method), view(c.rq.Authority), view(c.rq.Path)
-	j.Protocol = "HTTP/1.1"
-	if c.rq.Minor == 0 {
-		j.Protocol = "HTTP/1.0"
-	}
+	j.Protocol = ex.Protocol()
 	j.TLS = ex.TLS() != nil
 	c.peerText = ex.RemoteIP()
 	c.client = ex.Remote().Addr()
 	j.Remote = c.peerText
+	if c.rq.Header.Has(wire.ContentType) {
+		c.enterRPC()
+	}
 	return c
 }
 
@@ -133,6 +133,16 @@ func appendForwardedNodes(nodes []string, value string) []string {
 	return nodes
 }
 
+// proxyAddresses are what an upstream is told of who calls with the PROXY protocol: the caller, by the
+// same rules as everywhere, and where its connection came in.
+func (c *call) proxyAddresses() wire.ProxyAddresses {
+	who := wire.ProxyAddresses{From: c.ex.Remote(), To: c.ex.Local()}
+	if c.client != who.From.Addr() {
+		who.From = netip.AddrPortFrom(c.client, 0) // a proxy before us told the address alone
+	}
+	return who
+}
+
 // parseAddress reads an address, with or without a port; an IPv6 address may be in brackets.
 func parseAddress(b []byte) (netip.Addr, error) {
 	s := strings.Trim(string(b), " \t")
@@ -152,8 +162,12 @@ func (c *call) leave() {
 	g := c.g
 	c.releaseAnswer()
 	c.releaseTarget()
+	c.unfold.close()
 	c.commit()
 	c.measure()
+	if c.reserved > 0 {
+		g.gate.Release(c.reserved)
+	}
 	if c.held != nil {
 		g.bodies.Put((*[keepBody]byte)(c.held[:keepBody]))
 	}

@@ -23,8 +23,9 @@ type failure struct {
 	safe      string
 	evidence  []string
 	advice    []string
-	keyHeader string // for a 401: how a key is sent
-	param     string // LLM: the parameter at fault
+	keyHeader string        // for a 401: how a key is sent
+	limit     time.Duration // the limit that passed, 0 when none did
+	param     string        // LLM: the parameter at fault
 }
 
 // fail ends the call with a fault that a room found itself. It returns false, so that a room can
@@ -32,7 +33,7 @@ type failure struct {
 func (c *call) fail(f failure) bool {
 	in := diagnose.Input{
 		Kind: f.kind, Status: f.status, Detail: f.detail, SafeDetail: f.safe, Evidence: f.evidence, Advice: f.advice,
-		KeyHeader: f.keyHeader, RetryAfter: c.retryIn, Attempts: c.j.Attempts,
+		KeyHeader: f.keyHeader, RetryAfter: c.retryIn, Attempts: c.j.Attempts, Limit: f.limit,
 	}
 	if f.keyHeader != "" {
 		in.URL = c.ownURL()
@@ -43,6 +44,9 @@ func (c *call) fail(f failure) bool {
 }
 
 func (c *call) failWith(in diagnose.Input) {
+	if e := fault.Lookup(in.Kind); e == nil || e.Cause != fault.Caller || len(e.DependsOn) > 0 {
+		c.j.GatewayHost = c.g.host(c.began) // it may have to do with it
+	}
 	c.finding = diagnose.Judge(c.input(in))
 	c.j.Finding, c.retryIn = c.finding, in.RetryAfter
 	if c.finding != nil {
@@ -53,7 +57,7 @@ func (c *call) failWith(in diagnose.Input) {
 // input fills in what is known of every call.
 func (c *call) input(in diagnose.Input) diagnose.Input {
 	in.Method, in.Idempotent, in.LLM, in.Time = c.j.Method, c.idempotent, c.dialect != nil, c.j.Start
-	in.Service, in.Provider, in.Model = c.j.Service, c.j.Provider, c.j.Model
+	in.Service, in.Provider, in.Model, in.Host = c.j.Service, c.j.Provider, c.j.Model, c.j.GatewayHost
 	for i := range in.Evidence {
 		in.Evidence[i] = c.key.Without(in.Evidence[i]) // a provider's message may quote it
 	}
@@ -129,6 +133,10 @@ func (c *call) explain() {
 	}
 	c.note("explain", string(f.Kind))
 	c.speak()
+	if c.rpc.form != rpcNone && c.dialect == nil {
+		c.explainRPC(f)
+		return
+	}
 	v := c.faultView()
 	body, contentType := c.failureBody(f, v)
 	c.willSend(body)
@@ -227,6 +235,9 @@ func (c *call) failureVary() []byte {
 	return valueAccept
 }
 
+// usualBody is room for what most failures have to say.
+const usualBody = 2 << 10
+
 func (c *call) failureBody(f *fault.Finding, v fault.View) (body, contentType []byte) {
 	if c.dialect != nil {
 		return c.dialect.AppendError(nil, c.modelFailure(f, v)), typeJSON
@@ -234,7 +245,7 @@ func (c *call) failureBody(f *fault.Finding, v fault.View) (body, contentType []
 	if fault.PrefersHTML(string(c.rq.Header.Get(wire.Accept))) {
 		return fault.HTML(nil, f, v), typeHTML
 	}
-	return fault.Problem(nil, f, v), typeProblem
+	return fault.Problem(make([]byte, 0, usualBody), f, v), typeProblem
 }
 
 // modelFailure is the finding as a dialect's error tells it.
@@ -307,6 +318,9 @@ func (c *call) logFailure() {
 	}
 	if c.j.Model != "" {
 		attrs = append(attrs, slog.String("model", c.j.Model))
+	}
+	if p := c.j.RPC; p != nil && p.Ended {
+		attrs = append(attrs, slog.String("grpc_status", p.Code.String()))
 	}
 	if skipped > 0 {
 		attrs = append(attrs, slog.Int64("lines_left_out", skipped))

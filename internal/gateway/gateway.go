@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync"
@@ -8,8 +9,10 @@ import (
 	"time"
 
 	"causeway/internal/fault"
+	"causeway/internal/journey"
 	"causeway/internal/ledger"
 	"causeway/internal/llm"
+	"causeway/internal/shed"
 	"causeway/internal/snapshot"
 	"causeway/internal/wire"
 )
@@ -26,6 +29,14 @@ type Options struct {
 	Ledger  *ledger.Ledger
 	Sandbox Sandbox
 	Log     *slog.Logger
+	// Challenge is what an ACME authority is answered to GET path on a host, where an order of ours waits
+	// for it (RFC 8555 section 8.3); nil answers none.
+	Challenge func(ctx context.Context, host, path string) ([]byte, bool)
+	// Host tells what the gateway's own host was like since a time; nil leaves it out of findings.
+	Host func(since time.Time) *journey.Host
+	// MemoryMax is how many bytes the process may have, MemoryKill where the kernel would end it; 0 when
+	// not known.
+	MemoryMax, MemoryKill int64
 }
 
 // Gateway serves calls. It is a wire.Handler and safe for concurrent use.
@@ -35,12 +46,17 @@ type Gateway struct {
 	sandbox Sandbox
 	log     *slog.Logger
 
-	inFlight atomic.Int64
-	draining atomic.Bool
-	calls    sync.Pool
-	bodies   sync.Pool
-	readers  chan struct{} // held while a caller reads a call of its own
-	failLog  logLimit
+	gate       *shed.Gate
+	refusals   [shed.Verdicts]atomic.Pointer[refusal]
+	challenge  func(ctx context.Context, host, path string) ([]byte, bool)
+	host       func(since time.Time) *journey.Host
+	memoryMax  int64
+	memoryKill int64
+	draining   atomic.Bool
+	calls      sync.Pool
+	bodies     sync.Pool
+	readers    chan struct{} // held while a caller reads a call of its own
+	failLog    logLimit
 }
 
 // mostReaders is how many callers may look into the call log at once: whoever knows the address may
@@ -55,7 +71,14 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders)}
+	if o.Host == nil {
+		o.Host = func(time.Time) *journey.Host { return nil }
+	}
+	g := &Gateway{
+		ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders),
+		challenge: o.Challenge, host: o.Host, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
+	}
+	g.gate = shed.New(g.shedLimits(first))
 	g.calls.New = func() any {
 		c := new(call)
 		c.j.Reset()
@@ -67,7 +90,10 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 }
 
 // Install puts a generation in force for calls that begin from now on.
-func (g *Gateway) Install(gen *snapshot.Generation) { g.current.Store(gen) }
+func (g *Gateway) Install(gen *snapshot.Generation) {
+	g.gate.Configure(g.shedLimits(gen))
+	g.current.Store(gen)
+}
 
 // Generation is the one in force.
 func (g *Gateway) Generation() *snapshot.Generation { return g.current.Load() }
@@ -79,12 +105,12 @@ func (g *Gateway) Drain() { g.draining.Store(true) }
 func (g *Gateway) Draining() bool { return g.draining.Load() }
 
 // InFlight is the number of calls being served.
-func (g *Gateway) InFlight() int64 { return g.inFlight.Load() }
+func (g *Gateway) InFlight() int64 { return g.gate.InFlight() }
 
 // Serve takes one call through the rooms.
 func (g *Gateway) Serve(ex wire.Exchange) {
 	c := g.enter(ex)
-	g.inFlight.Add(1)
+	c.counted, c.admitted = true, g.gate.Enter()
 	defer func() {
 		if p := recover(); p != nil {
 			c.caught(p)
@@ -112,7 +138,6 @@ func (g *Gateway) Serve(ex wire.Exchange) {
 // Refuse answers a call that the door turned away.
 func (g *Gateway) Refuse(ex wire.Exchange, why *wire.Refusal) {
 	c := g.enter(ex)
-	g.inFlight.Add(1)
 	defer func() {
 		if p := recover(); p != nil {
 			c.caught(p)
@@ -121,7 +146,7 @@ func (g *Gateway) Refuse(ex wire.Exchange, why *wire.Refusal) {
 	}()
 	c.settle()
 	_ = c.open() // it is turned away whether there is room for its record or not
-	c.fail(refusalFailure(why))
+	c.fail(refusalFailure(why, ex.Protocol()))
 	c.explain()
 }
 

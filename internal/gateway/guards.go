@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"causeway/internal/fault"
+	"causeway/internal/llm"
 	"causeway/internal/policy"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
@@ -42,7 +43,14 @@ func (c *call) keyGuard() bool {
 	if c.dialect != nil {
 		places = policy.ModelPlaces
 	}
-	found := c.gen.Keys.Find(places, c.rq.Header.Lookup)
+	lookup := c.rq.Header.Lookup
+	if c.op == llm.Realtime {
+		lookup = c.realtimeLookup
+	}
+	found := c.gen.Keys.Find(places, lookup)
+	if found.Kind == fault.KeyMissing && c.gen.Keys.Certificates() {
+		c.byCertificate(&found)
+	}
 	if found.Kind == "" {
 		c.admit(&found)
 		return true

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"causeway/internal/diagnose"
@@ -19,15 +18,7 @@ func (c *call) hall() bool {
 	if errors.Is(c.open(), ledger.ErrFull) {
 		return c.fail(failure{kind: fault.CallLogFull})
 	}
-	if n := c.g.inFlight.Load(); c.gen.MaxCalls > 0 && n > int64(c.gen.MaxCalls) {
-		return c.fail(failure{
-			kind:     fault.GatewayOverloaded,
-			detail:   "this gateway already carries " + plural(n-1, "call") + "; server.max_calls is " + strconv.Itoa(c.gen.MaxCalls) + ".",
-			safe:     "this gateway already carries as many calls as it can.",
-			evidence: []string{fmt.Sprintf("calls in flight: %d, server.max_calls: %d", n-1, c.gen.MaxCalls)},
-		})
-	}
-	return true
+	return c.admitted || c.turn()
 }
 
 // settle takes the generation, and finds who calls by its rules.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"causeway/internal/llm"
 	"causeway/internal/snapshot"
 	"causeway/internal/wire"
 )
@@ -63,7 +64,11 @@ func (c *call) appendHead(dst []byte, o *wire.Origin, up *snapshot.Upstream, tar
 	dst = append(dst, target...)
 	if rq.HasQuery {
 		dst = append(dst, '?')
-		dst = append(dst, rq.Query...)
+		if c.query != nil {
+			dst = append(dst, c.query...)
+		} else {
+			dst = append(dst, rq.Query...)
+		}
 	}
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	switch up.Host {
@@ -84,8 +89,14 @@ func (c *call) appendHead(dst []byte, o *wire.Origin, up *snapshot.Upstream, tar
 	if c.key != nil {
 		dst = append(dst, c.key.Line...)
 	}
+	if c.model != nil {
+		dst = c.appendAccept(dst)
+	}
 	dst = c.appendForwarded(dst)
 	dst = c.appendTrace(dst)
+	if c.rpc.form != rpcNone {
+		dst = c.appendRPCFields(dst, up)
+	}
 	switch {
 	case length == wire.LengthChunked:
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
@@ -124,6 +135,11 @@ func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
 			continue
 		}
 		value := f.Value
+		if c.op == llm.Realtime && f.ID == wire.Other && wire.EqualFold(f.Name, nameSubprotocol) {
+			if value = withoutKey(value); len(value) == 0 {
+				continue
+			}
+		}
 		if f.ID == wire.Cookie && bytes.Contains(value, ownCookie) {
 			if value = withoutOwnCookie(value); len(value) == 0 {
 				continue
@@ -155,8 +171,12 @@ func withoutOwnCookie(value []byte) []byte {
 // 7.6.3, RFC 7239). What the caller said of itself counts only from a trusted proxy.
 func (c *call) appendForwarded(dst []byte) []byte {
 	rq := c.rq
-	dst = append(dst, "Via: 1."...)
-	dst = append(dst, byte('0'+rq.Minor), ' ')
+	if c.j.Protocol == "HTTP/2" {
+		dst = append(dst, "Via: 2.0 "...)
+	} else {
+		dst = append(dst, "Via: 1."...)
+		dst = append(dst, byte('0'+rq.Minor), ' ')
+	}
 	dst = append(dst, c.pseudonym...)
 	dst = append(dst, "\r\nX-Forwarded-For: "...)
 	if c.trustedPeer {
@@ -166,6 +186,9 @@ func (c *call) appendForwarded(dst []byte) []byte {
 				dst = append(dst, ", "...)
 			}
 		}
+	}
+	if c.peerText == "" {
+		dst = append(dst, "unknown"...) // a Unix socket's caller has no address
 	}
 	dst = append(dst, c.peerText...)
 	dst = append(dst, "\r\nX-Forwarded-Proto: "...)

@@ -1,6 +1,9 @@
 package gateway
 
-import "causeway/internal/ledger"
+import (
+	"causeway/internal/ledger"
+	"causeway/internal/meter"
+)
 
 // commit closes the call's record. It runs before the last byte of the answer goes out, so that a
 // call that was answered is in the call log whatever happens to this process afterwards.
@@ -10,7 +13,10 @@ func (c *call) commit() {
 	}
 	c.committed = true
 	// Before the last byte goes out: who has the answer may call again at once.
-	c.g.inFlight.Add(-1)
+	if c.counted {
+		c.counted = false
+		c.g.gate.Leave()
+	}
 	j := &c.j
 	j.Total = c.since()
 	if j.FirstByte == 0 && j.BytesOut > 0 {
@@ -19,10 +25,8 @@ func (c *call) commit() {
 	j.BytesIn = max(j.BytesIn, c.bytesIn())
 	failed := j.Finding != nil
 	if c.keepBodies(failed) {
-		if c.body != nil {
-			j.RequestBody = clipBody(c.body)
-		}
-		j.ResponseBody = clipBody(j.ResponseBody)
+		j.RequestBody = c.keepRequest()
+		j.ResponseBody = clipBody(j.ResponseBody, c.keptCoding)
 	} else {
 		j.ResponseBody = nil
 	}
@@ -36,16 +40,21 @@ func (c *call) measure() {
 		return
 	}
 	c.measured = true
-	series := c.gen.Other
-	switch {
-	case c.svc != nil:
-		series = c.svc.Meter
-	case c.model != nil:
-		series = c.model.Meter(c.j.Provider)
-	}
+	series := c.series()
 	if c.caller != nil {
 		series.Call(c.gen.Applications[c.caller.Name], &c.j)
 		return
 	}
 	series.Call(nil, &c.j)
+}
+
+// series are the counters of what the call is for.
+func (c *call) series() *meter.Series {
+	switch {
+	case c.svc != nil:
+		return c.svc.Meter
+	case c.model != nil:
+		return c.model.Meter(c.j.Provider)
+	}
+	return c.gen.Other
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"causeway/internal/fault"
-	"causeway/internal/ledger"
 	"causeway/internal/wire"
 )
 
@@ -20,11 +19,12 @@ const keepBody = 64 << 10
 // luggage is room 6: it decides how the body travels and whether it can be sent again.
 func (c *call) luggage() bool {
 	c.idempotent = idempotentMethod(c.j.Method) || c.dialect == nil && (c.rq.Header.Has(wire.IdempotencyKey) || c.rq.Header.Has(wire.XIdempotencyKey))
-	// An upgrade to h2c is the connection's own matter, and a way round every guard.
-	c.upgrade = c.rq.Minor == 1 && c.rq.Length == 0 && c.rq.Header.Has(wire.Upgrade) && hasToken(&c.rq.Header, wire.Connection, "upgrade") &&
-		!hasToken(&c.rq.Header, wire.Upgrade, "h2c")
+	c.upgrade = c.asksUpgrade()
 	if c.dialect != nil {
 		return true // translate has read the body
+	}
+	if c.rpc.form != rpcNone && !c.rpcLuggage() {
+		return false
 	}
 	c.length = c.rq.Length
 	if b, ok := c.ex.Buffered(); ok {
@@ -42,7 +42,17 @@ func (c *call) luggage() bool {
 	}
 	c.limit.ex, c.limit.want, c.limit.left, c.limit.most = c.ex, c.length, c.bodyLimit(), c.bodyLimit()
 	c.stream = &c.limit
+	if c.keepBodies(true) {
+		c.limit.log = &loggedBody{}
+	}
 	return true
+}
+
+// asksUpgrade tells whether the call asks for an upgrade that is passed on. One to h2c is the
+// connection's own matter, and a way round every guard.
+func (c *call) asksUpgrade() bool {
+	return c.rq.Minor == 1 && c.rq.Length == 0 && c.rq.Header.Has(wire.Upgrade) && hasToken(&c.rq.Header, wire.Connection, "upgrade") &&
+		!hasToken(&c.rq.Header, wire.Upgrade, "h2c")
 }
 
 func hasToken(h *wire.Header, id wire.ID, token string) (found bool) {
@@ -101,10 +111,24 @@ type limitedBody struct {
 	over  bool // looked at after the upload has ended
 	read  atomic.Int64
 	whole atomic.Bool // it was read to its end
+
+	keep bool // gRPC's: what is read is kept, and the caller may be silent
+	kept keptBody
+
+	log *loggedBody // nil unless the service keeps bodies
 }
 
 func (b *limitedBody) ReadBody(p []byte, silence time.Duration) (int, error) {
+	if b.keep {
+		silence = wire.Unhurried // its messages come when there is something to tell
+	}
 	n, err := b.ex.ReadBody(p, silence)
+	if b.keep {
+		b.kept.add(p[:n])
+	}
+	if b.log != nil {
+		b.log.add(p[:n])
+	}
 	read := b.read.Add(int64(n))
 	if b.left -= int64(n); b.left < 0 && b.most > 0 {
 		b.over = true
@@ -150,7 +174,10 @@ func (c *call) bodyFault(err error) bool {
 	switch be.Reason {
 	case "timeout":
 		text := fmt.Sprintf("The request's body stopped: nothing came for %s.", be.Limit)
-		return c.fail(failure{kind: fault.RequestBodyTimeout, detail: text, safe: text, evidence: []string{got}})
+		return c.fail(failure{kind: fault.RequestBodyTimeout, detail: text, safe: text, limit: be.Limit, evidence: []string{got}})
+	case "slow":
+		text := fmt.Sprintf("The request's body came too slowly: %d bytes in %s; server.min_rate is %d bytes a second.", be.Got, fault.Span(be.Waited), be.Rate)
+		return c.fail(failure{kind: fault.RequestBodyTooSlow, detail: text, safe: text, limit: be.Waited, evidence: []string{got}})
 	case "malformed":
 		text := "The request's chunked body is malformed: " + be.Detail + "."
 		return c.fail(failure{kind: fault.MalformedRequest, detail: text, safe: text, evidence: []string{got}})
@@ -166,7 +193,11 @@ func (c *call) uploadFault() (handled bool) {
 		return true
 	}
 	// "stopped" is our own doing: an attempt ended before its upload did.
-	if err := c.ex.BodyError(); err != nil && err.Reason != "stopped" {
+	err := c.ex.BodyError()
+	if err != nil && c.rpc.form == rpcGRPC && err.Reason == "aborted" {
+		return false // a gRPC client cancels a call by resetting its stream, with its messages sent or not
+	}
+	if err != nil && err.Reason != "stopped" {
 		c.bodyFault(err)
 		return true
 	}
@@ -207,16 +238,3 @@ func snapshotSize(n int64) string {
 func (c *call) policy(text string) { c.j.Policies = append(c.j.Policies, text) }
 
 func (c *call) note(room, text string) { c.j.Note(c.since(), room, strings.Clone(text)) }
-
-// keptBody is what the call log keeps of a body, when the service says so.
-func (c *call) keepBodies(failed bool) bool {
-	if c.svc == nil {
-		return false
-	}
-	return c.svc.KeepBodies == "true" || c.svc.KeepBodies == "failures" && failed
-}
-
-func clipBody(b []byte) []byte {
-	const most = 16 << 10
-	return ledger.Mask(b, most)
-}

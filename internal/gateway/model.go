@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"causeway/internal/coding"
 	"causeway/internal/diagnose"
 	"causeway/internal/fault"
 	"causeway/internal/journey"
@@ -64,7 +66,7 @@ func (c *call) llmAddress() (done, ok bool) {
 }
 
 // notServed are the OpenAI addresses that this version has no room for.
-var notServed = []string{"/v1/responses/", "/v1/images/", "/v1/audio/", "/v1/rerank", "/v1/files", "/v1/batches", "/v1/realtime"}
+var notServed = []string{"/v1/responses/", "/v1/images/", "/v1/audio/", "/v1/rerank", "/v1/files", "/v1/batches", "/v1/realtime/"}
 
 // unserved tells whether the call is for one of them. Who calls there is an SDK, which reads only
 // its own dialect.
@@ -121,6 +123,9 @@ func (c *call) translate() bool {
 	if c.dialect == nil {
 		return true
 	}
+	if c.op == llm.Realtime {
+		return c.translateRealtime()
+	}
 	if !c.readModelBody() {
 		return false
 	}
@@ -161,9 +166,10 @@ func (c *call) readModelBody() bool {
 	case c.rq.Length >= 0 && c.rq.Length <= keepBody:
 		c.held = c.g.bodies.Get().(*[keepBody]byte)[:]
 		buf = c.held[:0:c.rq.Length]
-	case c.rq.Length >= 0:
-		buf = make([]byte, 0, c.rq.Length)
 	default:
+		if c.rq.Length > 0 && !c.needMemory(c.rq.Length) {
+			return false
+		}
 		buf = make([]byte, 0, 16<<10)
 	}
 	for {
@@ -171,7 +177,9 @@ func (c *call) readModelBody() bool {
 			if int64(len(buf)) == c.rq.Length {
 				break
 			}
-			buf = append(buf, 0)[:len(buf)]
+			if buf = c.moreRoom(buf); buf == nil {
+				return false
+			}
 		}
 		n, err := c.ex.ReadBody(buf[len(buf):cap(buf)], c.bodySilence())
 		buf = buf[:len(buf)+n]
@@ -187,6 +195,18 @@ func (c *call) readModelBody() bool {
 	}
 	c.body = buf
 	return true
+}
+
+// moreRoom doubles a body's buffer: what a caller declares it may never send. It returns nil when the call
+// has failed for want of memory.
+func (c *call) moreRoom(buf []byte) []byte {
+	more := int64(cap(buf))
+	if n := c.rq.Length; n >= 0 {
+		more = min(more, n-more)
+	} else if more >= keepBody && !c.needMemory(more) {
+		return nil
+	}
+	return slices.Grow(buf, int(more))
 }
 
 func (c *call) modelTooLarge(declared, limit int64) bool {
@@ -332,6 +352,10 @@ func (c *call) pretend(kind fault.Kind) bool {
 
 // askModel makes the body for the model of this attempt.
 func (c *call) askModel() []byte {
+	if c.op == llm.Realtime {
+		c.askRealtime()
+		return nil
+	}
 	c.askedUsage = c.llmReq.Stream && !c.llmReq.UsageAsked && c.llmReq.AskUsage.Text != "" && c.provider.MustAskUsage
 	if string(c.llmReq.Model) == c.j.TargetModel && !c.askedUsage {
 		return c.body
@@ -343,7 +367,14 @@ func (c *call) askModel() []byte {
 // deliverModel is room 10 for a model's answer: it is held to the dialect before the caller gets it.
 func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
 	res := &u.Response
+	if res.Status == 101 {
+		return c.tunnel(t, u, a)
+	}
 	ok := res.Status >= 200 && res.Status < 300
+	if ok && c.op == llm.Realtime {
+		c.releaseAnswer()
+		return c.modelFailed(a, fault.UpgradeFailed, "the call asked for a WebSocket, and the answer is an ordinary one", nil)
+	}
 	if ok && llm.IsEventStream(view(res.Header.Get(wire.ContentType))) {
 		if !c.llmReq.Stream {
 			// An SDK that asked for JSON would hand its program the events as one text, and raise nothing.
@@ -352,10 +383,10 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		}
 		return c.deliverStream(t, u, a)
 	}
-	if enc := res.Header.Get(wire.ContentEncoding); enc != nil && !wire.EqualFold(enc, "identity") {
-		// Nobody asked for a coding. What cannot be read passes as it is.
-		c.note("translate", "the answer came compressed, so that its usage was not read")
-		return c.passModel(t, u, a, nil)
+	if res.Header.Has(wire.ContentEncoding) {
+		if encoding := string(res.Header.Get(wire.ContentEncoding)); !coding.None(encoding) {
+			return c.deliverCoded(t, u, a, encoding, ok)
+		}
 	}
 	body, whole, err := holdAnswer(u, holdModelBody)
 	if whole {
@@ -372,9 +403,9 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		}
 		return c.passModel(t, u, a, body)
 	case ok:
-		return c.wholeAnswer(t, u, a, body)
+		return c.wholeAnswer(t, u, a, body, body)
 	}
-	return c.providerError(t, u, a, body)
+	return c.providerError(t, u, a, body, body)
 }
 
 // holdAnswer reads a body up to a limit. whole is false when there is more.
@@ -397,9 +428,9 @@ func holdAnswer(u *wire.Upcall, limit int) (body []byte, whole bool, err error) 
 	}
 }
 
-// wholeAnswer hands a 2xx answer on, if it is one of its dialect.
-func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
-	read := c.dialect.ReadAnswer(c.op, body)
+// wholeAnswer hands a 2xx answer on, if it is one of its dialect. text is its body without a coding.
+func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body, text []byte) bool {
+	read := c.dialect.ReadAnswer(c.op, text)
 	c.j.Usage = read.Usage
 	if read.Kind == "" && c.llmReq.Stream {
 		read.Kind, read.Problem = fault.IncompatibleResponse, "the call asked for a stream of events, and the answer is one JSON body"
@@ -462,16 +493,18 @@ func (c *call) finishLong(clean bool) {
 	if c.long == nil {
 		return
 	}
-	read, ok := c.long.Finish(clean)
+	c.finishUnfold(clean)
+	read, ok := c.long.Finish(clean && c.unfold.err == nil)
 	c.long, c.j.Usage = nil, read.Usage
 	if !ok {
 		c.note("translate", "the answer was passed on while it came, and is not one of its dialect: "+read.Problem)
 	}
 }
 
-// providerError handles an answer whose status says that the provider refused or failed.
-func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
-	pe := c.dialect.ReadError(u.Response.Status, c.lookupAnswer(u), body, time.Now())
+// providerError handles an answer whose status says that the provider refused or failed. text is its
+// body without a coding.
+func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body, text []byte) bool {
+	pe := c.dialect.ReadError(u.Response.Status, c.lookupAnswer(u), text, time.Now())
 	a.Kind = pe.Kind
 	if a.Kind == "" {
 		a.Kind = fault.ProviderError
@@ -481,7 +514,7 @@ func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		Kind: a.Kind, Attempts: c.j.Attempts, Evidence: pe.Evidence(), RetryAfter: pe.RetryAfter,
 		Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u)},
 	}
-	if !pe.Passable() || c.key.QuotedIn(body) {
+	if !pe.Passable() || c.key.QuotedIn(text) {
 		if c.key != nil && c.key.Hint != "" {
 			in.Evidence = append(in.Evidence, "the key that was used: "+c.key.Hint)
 		}

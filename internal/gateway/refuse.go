@@ -7,8 +7,8 @@ import (
 	"causeway/internal/wire"
 )
 
-// refusalFailure names what the door found. Nothing of the caller's bytes is in it.
-func refusalFailure(why *wire.Refusal) failure {
+// refusalFailure names what the door found in a call of a protocol. Nothing of the caller's bytes is in it.
+func refusalFailure(why *wire.Refusal, protocol string) failure {
 	at := ""
 	if why.Head != nil {
 		at = fmt.Sprintf("%s: %s", why.Head.Part, why.Head.Reason)
@@ -22,7 +22,7 @@ func refusalFailure(why *wire.Refusal) failure {
 			f.detail = "The request has too many header fields."
 		}
 	case wire.RefuseHeadTimeout:
-		f.kind = fault.RequestHeaderTimeout
+		f.kind, f.limit = fault.RequestHeaderTimeout, why.After
 		f.detail = fmt.Sprintf("The request's header was not complete after %s; %s is %s.", fault.Span(why.After), why.Limit, why.Value)
 	case wire.RefuseConnections:
 		f.kind = fault.TooManyConnections
@@ -38,13 +38,29 @@ func refusalFailure(why *wire.Refusal) failure {
 	case wire.RefuseCoding:
 		f.status = 501
 		f.detail = "The request's transfer coding is not understood: only chunked is."
+	case wire.RefuseNoPreamble:
+		f.kind = fault.ProxyHeaderMissing
+		f.detail = "The connection did not begin with the PROXY protocol header that it must begin with (server.proxy_protocol)."
+		f.safe = "The connection did not begin with what it must begin with before the gateway."
+	case wire.RefusePreamble:
+		f.kind = fault.ProxyHeaderMalformed
+		f.detail = "The connection's PROXY protocol header is malformed: " + why.Seen + "."
+		f.safe = "The connection's PROXY protocol header is malformed."
+		f.evidence = []string{"PROXY protocol header: " + why.Seen}
 	default:
-		f.detail = "The request is not valid HTTP/1.1: " + at + "."
+		if protocol != "HTTP/2" {
+			protocol = "HTTP/1.1"
+		}
+		f.detail = "The request is not valid " + protocol + ": " + at + "."
 	}
 	if f.safe == "" {
 		f.safe = f.detail
 	}
-	if why.Head != nil {
+	switch {
+	case why.Head == nil:
+	case why.Head.Offset < 0: // HTTP/2 has no lines
+		f.evidence = append(f.evidence, at)
+	default:
 		f.evidence = append(f.evidence, fmt.Sprintf("%s, in the line at byte %d", at, why.Head.Offset))
 	}
 	return f

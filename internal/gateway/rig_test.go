@@ -78,6 +78,7 @@ func newRigOver(tb testing.TB, config string, store ledger.ChunkStore, sandbox S
 	server := gen.Catalog.Server
 	r.door, err = wire.NewDoor(wire.DoorOptions{
 		Handler: r, ReadHeaderTimeout: server.ReadHeaderTimeout, IdleTimeout: server.IdleTimeout,
+		MinRate: server.MinRate, MinRateAfter: server.MinRateAfter,
 		MaxConnections: server.MaxConnections, Limits: wire.Limits{Head: int(server.MaxHeader)},
 	})
 	if err != nil {

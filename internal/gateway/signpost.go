@@ -96,6 +96,14 @@ var ownPrefix = []byte("/.causeway/")
 // ownAddress tells whether the call is for one of the gateway's own pages. On a host that a
 // service names, that service wins.
 func (c *call) ownAddress() bool {
+	if len(c.rq.Path) < 2 || c.rq.Path[1] != '.' {
+		return false
+	}
+	if _, ok := c.challenge(); ok {
+		c.own = true
+		c.j.Route = challengePrefix + "*"
+		return true
+	}
 	if !bytes.HasPrefix(c.rq.Path, ownPrefix) || c.hostIsNamed() {
 		return false
 	}

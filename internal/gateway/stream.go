@@ -15,6 +15,9 @@ import (
 // ends as the provider's answer ended: a break is told by the dialect's error event, and no
 // terminal event leaves that did not come in.
 func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	if u.Response.Header.Has(wire.ContentEncoding) && !c.openStream(u) {
+		return c.passModel(t, u, a, nil)
+	}
 	s := c.dialect.NewStream(c.op, c.askedUsage)
 	c.j.Stream = true
 	c.answerHead(u)
@@ -26,21 +29,22 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 	for {
 		p, err := u.Next()
 		if err == io.EOF {
-			return c.streamOver(t, u, a, s, true)
+			if !c.finishStream(s) {
+				c.takeUsage(s)
+				c.releaseAnswer()
+				return c.callerLeft()
+			}
+			return c.streamOver(t, u, a, s, c.unfold.err == nil)
 		}
 		if err != nil {
 			return c.streamOver(t, u, a, s, false)
 		}
-		if len(c.streamHead) == 0 {
-			c.streamHead = append(c.streamHead, p[:min(len(p), 512)]...)
-		}
-		c.pieces = s.Feed(p, c.pieces[:0])
-		if !c.sendPieces() || len(c.pieces) > 0 && !u.Buffered() && c.ex.Flush() != nil {
+		if !c.feedStream(s, p) || len(c.pieces) > 0 && !u.Buffered() && c.ex.Flush() != nil {
 			c.takeUsage(s)
 			c.releaseAnswer()
 			return c.callerLeft()
 		}
-		if s.Stopped() {
+		if s.Stopped() || c.unfold.err != nil {
 			return c.streamOver(t, u, a, s, false)
 		}
 	}
@@ -80,6 +84,10 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	if a.End == journey.EndCaller {
 		c.releaseAnswer()
 		return c.callerLeft()
+	}
+	if c.unfold.err != nil && end.Kind == "" {
+		end.Kind, end.Problem = fault.MalformedStream, "its compressed bytes could not be read on: "+c.unfold.err.Error()
+		s.State().Problem = end.Problem
 	}
 	if a.Kind = end.Kind; a.Kind == "" {
 		a.Kind = diagnose.Kind(a)

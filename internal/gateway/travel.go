@@ -23,6 +23,10 @@ func (c *call) travel() bool {
 			return false
 		}
 		c.holding = target.Target
+		if c.rpc.form == rpcGRPC && !c.rpcUpstream(target) {
+			c.releaseTarget()
+			return false
+		}
 		answer, a := c.attempt(target)
 		c.reply = answer
 		if answer == nil {
@@ -70,6 +74,9 @@ func (c *call) begin() {
 	if t := c.upstream.Timeouts.Total; t > 0 && c.until == 0 {
 		c.until = wire.Now() + int64(t-c.since())
 	}
+	if c.rpc.form != rpcNone {
+		c.rpcDeadline()
+	}
 }
 
 // attempt is room 8: one attempt at one target, under its limits.
@@ -77,6 +84,10 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	up := c.upstream
 	c.again++
 	c.modelProblem, c.modelEvidence = "", nil
+	if c.unfold.d != nil {
+		c.unfold.close()
+		c.unfold = unfolding{}
+	}
 	c.ex.WriteLimit(up.Timeouts.Idle)
 	a := c.j.NewAttempt()
 	if a.Start = c.j.Admitted; c.again > 1 {
@@ -85,6 +96,9 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	length := c.length
 	if c.body != nil {
 		length = int64(len(c.body))
+	}
+	if c.again > 1 && c.limit.keep {
+		c.useKept()
 	}
 	body := c.body
 	if c.model != nil {
@@ -95,12 +109,15 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	c.out = c.appendHead(c.out[:0], t.Origin, up, c.targetPath(), length)
 	c.request = wire.Call{
 		Head: c.out, Body: body, Stream: c.stream, Length: length,
-		IsHead: c.j.Method == "HEAD", Upgrade: c.upgrade,
+		IsHead: c.j.Method == "HEAD", Upgrade: c.upgrade, WebSocket: c.upgrade && hasToken(&c.rq.Header, wire.Upgrade, "websocket"), Trailers: c.rq.Header.Has(wire.TE) && hasToken(&c.rq.Header, wire.TE, "trailers"),
 		Limits: wire.AttemptLimits{
 			Connect: up.Timeouts.Connect, Send: up.Timeouts.Send, FirstByte: up.Timeouts.FirstByte,
 			Idle: up.Timeouts.Idle, Total: up.Timeouts.Total, Until: c.until,
 		},
 		Inform: c.ex,
+	}
+	if up.ProxyHeader != 0 {
+		c.request.Proxy = c.proxyAddresses()
 	}
 	if c.stream != nil {
 		// The caller may wait for our word before it sends the body.
@@ -130,11 +147,12 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 	if a.Kind == "" {
 		a.Kind = diagnose.Kind(a)
 	}
+	c.nameDeadline(a)
 	if a.End == journey.EndCaller {
 		if c.uploadFault() {
 			return false
 		}
-		return c.fail(failure{kind: fault.CallerGone})
+		return c.fail(failure{kind: c.goneKind()})
 	}
 	c.tried.Add(t.Target)
 	if a.End != journey.EndCancelled && c.repeat(a, 0, 0) {
@@ -182,11 +200,13 @@ func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool 
 // replayable tells whether the body can be sent again from its first byte. While an answer is there
 // a streamed body may still be coming in.
 func (c *call) replayable(status int) bool {
-	return c.stream == nil || status == 0 && c.limit.read.Load() == 0
+	return c.stream == nil || status == 0 && c.limit.read.Load() == 0 || c.limit.isKept()
 }
 
 // nothingSent tells whether no byte of the request can have reached an application.
-func nothingSent(a *journey.Attempt) bool { return a.BytesOut == 0 && a.Phase < journey.PhaseSend }
+func nothingSent(a *journey.Attempt) bool {
+	return a.BytesOut == 0 && a.Phase < journey.PhaseSend || a.HTTP2 != nil && a.HTTP2.Unworked
+}
 
 // pause waits, but not for a caller who leaves.
 func (c *call) pause(d time.Duration) {
@@ -212,6 +232,9 @@ func (w *waiter) Cancel(wire.Reason) { close(w.gone) }
 // for another attempt. The last one is always handed on as it is.
 func (c *call) repeatAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
 	status := u.Response.Status
+	if c.rpc.form == rpcGRPC && status == 200 {
+		return c.repeatRPC(t, u, a)
+	}
 	if status < 400 || c.dialect != nil {
 		return false
 	}

@@ -21,6 +21,9 @@ func (c *call) deliver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bo
 	if c.dialect != nil {
 		return c.deliverModel(t, u, a)
 	}
+	if c.rpc.form == rpcGRPC {
+		return c.deliverRPC(t, u, a)
+	}
 	return c.deliverREST(t, u, a)
 }
 
@@ -39,6 +42,9 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		c.svc.RememberCORS(&res.Header)
 	}
 	first := c.comment(u, a)
+	if c.rpc.form >= rpcWeb {
+		c.tapWeb(u, a)
+	}
 	c.answerHead(u)
 	length := res.Length
 	if length == wire.LengthUntilClose {
@@ -60,10 +66,17 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	return c.relay(t, u, a, first)
 }
 
+// saysLoop tells whether an answer is that of a gateway that met a call for the second time. Over HTTP/2
+// there is no reason phrase to say so.
+func saysLoop(h *wire.Header, reason []byte) bool {
+	return bytes.HasSuffix(reason, []byte("("+fault.LoopDetected+")")) ||
+		len(reason) == 0 && bytes.Contains(h.Get(wire.ProxyStatus), []byte("error=proxy_loop_detected"))
+}
+
 // ownLoop tells whether an answer is one that this gateway gave to this very call when it came back
 // by way of the upstream. It is then ours to explain, and not an upstream's to pass on.
 func (c *call) ownLoop(h *wire.Header, reason []byte) bool {
-	if !h.Has(wire.CausewayCallID) || !bytes.HasSuffix(reason, []byte("("+fault.LoopDetected+")")) {
+	if !h.Has(wire.CausewayCallID) || !saysLoop(h, reason) {
 		return false
 	}
 	id, ok := journey.ParseID(string(h.Get(wire.CausewayCallID)))
@@ -86,6 +99,9 @@ func (c *call) ownLoop(h *wire.Header, reason []byte) bool {
 // the call's record is committed before the last one goes out.
 func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piece []byte) bool {
 	keep := c.keepBodies(c.finding != nil)
+	if keep && u.Response.Header.Has(wire.ContentEncoding) {
+		c.keptCoding = string(u.Response.Header.Get(wire.ContentEncoding))
+	}
 	for {
 		if piece == nil {
 			p, err := u.Next()
@@ -99,7 +115,10 @@ func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piec
 			piece = p
 		}
 		if c.long != nil {
-			c.long.Feed(piece)
+			c.feedLong(piece)
+		}
+		if c.rpc.web != nil {
+			c.rpc.web.feed(piece)
 		}
 		if keep {
 			c.keepAnswer(piece)
@@ -142,6 +161,9 @@ func (c *call) ended(t snapshot.Chosen, a *journey.Attempt) {
 		a.BodyOut, a.SendComplete = c.limit.read.Load(), c.limit.whole.Load()
 	}
 	c.finishLong(true)
+	if c.rpc.web != nil {
+		c.finishWeb(a)
+	}
 	c.commit()
 	if a.Kind == "" {
 		t.MarkGood(c.began.Add(c.j.Total))
@@ -184,6 +206,9 @@ func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
 		return false
 	}
 	c.finishLong(false)
+	if c.rpc.web != nil && c.rpc.web.between() {
+		return c.cutWeb(a)
+	}
 	c.j.Cut = true
 	c.judge(a)
 	c.commit()
@@ -195,7 +220,13 @@ func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
 // callerLeft ends a call whose caller is gone. There is nobody to answer.
 func (c *call) callerLeft() bool {
 	if !c.committed {
-		in := diagnose.Input{Kind: fault.CallerGone, Attempts: c.j.Attempts}
+		in := diagnose.Input{Kind: c.goneKind(), Attempts: c.j.Attempts, Status: statusCallerGone}
+		if f, slow := c.slowTaker(); slow {
+			in.Kind, in.Detail, in.SafeDetail, in.Evidence = f.kind, f.detail, f.safe, f.evidence
+			c.j.Cut = true
+		} else if c.uploadBroke() {
+			return true
+		}
 		if c.ex.Withdraw() {
 			c.j.BytesOut, c.j.FirstByte = 0, 0
 		} else {
@@ -205,6 +236,7 @@ func (c *call) callerLeft() bool {
 		c.failWith(in)
 	}
 	c.commit()
+	c.logFailure()
 	c.ex.Abort()
 	return true
 }
@@ -213,6 +245,10 @@ func (c *call) callerLeft() bool {
 // and in Causeway-Finding what we read in it. It returns the body's first piece if it took one.
 func (c *call) comment(u *wire.Upcall, a *journey.Attempt) []byte {
 	res := &u.Response
+	if c.rpc.form == rpcGRPC {
+		c.commentForeign(u, a)
+		return nil
+	}
 	// A server may ignore an Upgrade, but a WebSocket that was not opened has failed.
 	refused := c.upgrade && wire.EqualFold(c.rq.Header.Get(wire.Upgrade), "websocket")
 	if res.Status < 400 && !refused {
@@ -231,7 +267,7 @@ func (c *call) comment(u *wire.Upcall, a *journey.Attempt) []byte {
 			first = p
 		}
 	}
-	answer := &diagnose.Answer{Status: res.Status, Header: c.lookupAnswer(u), Body: first[:min(len(first), 1024)]}
+	answer := &diagnose.Answer{Status: res.Status, Header: c.lookupAnswer(u), Body: peekText(u, first)}
 	if kind == "" {
 		if !diagnose.SaysPlainToTLS(res.Status, answer.Body) {
 			return first
@@ -324,96 +360,5 @@ func (c *call) dropNominated(h *wire.Header) {
 	}
 	for _, name := range names {
 		h.DelName(name)
-	}
-}
-
-func (c *call) keepAnswer(p []byte) {
-	const most = 16 << 10
-	if room := most - len(c.j.ResponseBody); room > 0 {
-		c.j.ResponseBody = append(c.j.ResponseBody, p[:min(len(p), room)]...)
-	}
-}
-
-// tunnel joins the caller's and the upstream's connections after an upgrade. One that the upstream
-// breaks is told by a close frame where the bytes are WebSocket's.
-func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
-	// answerHead takes it out, as Connection names it.
-	upgrade := bytes.Clone(u.Response.Header.Get(wire.Upgrade))
-	if !sameUpgrade(c.rq.Header.Get(wire.Upgrade), upgrade) {
-		c.releaseAnswer()
-		a.Kind = fault.UpgradeFailed
-		c.failWith(diagnose.Input{
-			Kind: fault.UpgradeFailed, Attempts: c.j.Attempts,
-			Evidence: []string{"asked for Upgrade: " + string(c.rq.Header.Get(wire.Upgrade)), "got 101 with Upgrade: " + string(upgrade)},
-		})
-		return c.explained()
-	}
-	c.answerHead(u)
-	c.j.Status = 101
-	if c.ex.Switch(upgrade, &c.answer) != nil {
-		c.releaseAnswer()
-		return c.callerLeft()
-	}
-	caller, err := c.ex.Hijack()
-	if err != nil {
-		c.releaseAnswer()
-		return c.callerLeft()
-	}
-	c.ex.Unwatch()
-	c.j.FirstByte = c.since()
-	server := u.Hijack()
-	t.MarkGood(time.Now())
-	c.ex.Watch(tunnelEnder{caller, server})
-	o := wire.TunnelOptions{Idle: c.upstream.Timeouts.Idle, WebSocket: wire.EqualFold(upgrade, "websocket")}
-	o.LastWord = func(end wire.TunnelEnd) []byte { return c.tunnelBroke(a, end, o.WebSocket) }
-	end := wire.Join(caller, server, o)
-	c.ex.Unwatch()
-	c.j.BytesIn, c.j.BytesOut = end.Up, end.Down
-	c.commit()
-	if c.finding != nil {
-		c.logFailure()
-	}
-	return true
-}
-
-// tunnelBroke names how the upstream broke a tunnel, closes the record, and returns the caller's
-// last word: 1014 (bad gateway) with the kind, for WebSocket.
-func (c *call) tunnelBroke(a *journey.Attempt, end wire.TunnelEnd, webSocket bool) []byte {
-	a.Phase = journey.PhaseBody
-	switch {
-	case end.Idle:
-		a.End, a.Limit, a.LimitValue = journey.EndTimeout, "idle", c.upstream.Timeouts.Idle
-	case end.Reset:
-		a.End = journey.EndReset
-	default:
-		a.End = journey.EndEOF
-	}
-	a.Kind = diagnose.Kind(a)
-	c.j.Cut = true
-	c.j.BytesIn, c.j.BytesOut = end.Up, end.Down
-	c.failWith(diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Status: 101})
-	c.commit()
-	if !webSocket || c.finding == nil {
-		return nil
-	}
-	return wire.CloseFrame(1014, string(c.finding.Kind)+", call "+c.j.ID.String())
-}
-
-// sameUpgrade tells whether the protocol that was switched to is one that the caller asked for.
-func sameUpgrade(asked, got []byte) (same bool) {
-	wire.EachToken(asked, func(t []byte) bool {
-		same = bytes.EqualFold(t, got)
-		return !same
-	})
-	return same
-}
-
-// tunnelEnder ends a tunnel when the gateway stops; that the caller closes its side ends it anyway.
-type tunnelEnder struct{ caller, server *wire.Tunnel }
-
-func (e tunnelEnder) Cancel(why wire.Reason) {
-	if why == wire.ReasonDrain {
-		e.caller.Close()
-		e.server.Close()
 	}
 }

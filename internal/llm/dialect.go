@@ -19,9 +19,10 @@ const (
 	Moderations
 	ListModels
 	GetModel
+	Realtime // OpenAI: GET realtime, a WebSocket whose model stands in the query
 )
 
-var operationNames = [...]string{"none", "chat", "completions", "responses", "embeddings", "moderations", "list_models", "get_model"}
+var operationNames = [...]string{"none", "chat", "completions", "responses", "embeddings", "moderations", "list_models", "get_model", "realtime"}
 
 func (o Operation) String() string { return operationNames[o] }
 

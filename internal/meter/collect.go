@@ -2,6 +2,7 @@ package meter
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -90,17 +91,21 @@ var (
 // allDescs is every metric of this package: it lets Prometheus check names and labels at the start.
 var allDescs = []*prometheus.Desc{
 	descCalls, descFailures, descCut, descDuration, descFirstByte, descBytesIn, descBytesOut,
-	descAttempts, descRetries, descAttemptFailures, descTokens, descEvents,
+	descAttempts, descRetries, descAttemptFailures, descTokens, descEvents, descRPC,
+	descTunnelsOpen, descTunnels, descMessages, descCloses,
 	descGeneration, descReloadOK, descReloadTime, descReloadFailures,
 	descConnections, descInFlight, descAccepted, descTurnedAway,
-	descHealthy, descFull, descTargetFlight, descIdle,
+	descSilent, descHTTP2Connections, descHTTP2Streams, descHTTP2Calls, descHTTP2Errors,
+	descProxyHeaders, descProxyRefused, descHandOverFailures, descLeaving,
+	descCertExpiry, descCertOK, descCertOCSP, descCertFailures, descHandshakes, descHandshakeFailures,
+	descHealthy, descFull, descTargetFlight, descIdle, descTargetOpen, descTargetShared, descTargetStreams, descTargetMoved,
 	descBacklog, descSegments, descFree, descSpoolFull, descFailing, descStoreBytes,
 	descKept, descStored, descDropped, descRefusedCalls, descUnmarked, descKilled, descDamaged, descDeleted,
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range allDescs {
+	for _, d := range slices.Concat(allDescs, loadDescs) {
 		out <- d
 	}
 }
@@ -147,6 +152,7 @@ func (s *Series) collect(e emitter, set *Set) {
 			}
 		}
 	}
+	s.tunnels.collect(e, l)
 	if !called {
 		return
 	}
@@ -170,6 +176,9 @@ func (s *Series) collect(e emitter, set *Set) {
 			n := s.sum(func(sh *shard) *atomic.Uint64 { return &sh.tokens[i] })
 			e.counter(descTokens, n, l[1], l[2], direction)
 		}
+	}
+	if s.labels.model == "" {
+		s.rpc.collect(e, l[0])
 	}
 	for i, kind := range s.meter.kinds.names {
 		if n := s.failures[i].Load(); n > 0 {
@@ -196,6 +205,20 @@ func (o *Sources) collect(e emitter) {
 		e.gauge(descInFlight, float64(d.Calls))
 		e.counter(descAccepted, float64(d.Accepted))
 		e.counter(descTurnedAway, float64(d.TurnedAway))
+		d.collectHTTP2(e)
+	}
+	if o.Listen != nil {
+		l := o.Listen()
+		l.collect(e)
+	}
+	if o.Load != nil {
+		l := o.Load()
+		l.collect(e)
+	}
+	if o.Host != nil {
+		if h := o.Host(); h != nil {
+			collectHost(e, h)
+		}
 	}
 	if o.Targets != nil {
 		for _, t := range mergeTargets(o.Targets()) {
@@ -204,7 +227,11 @@ func (o *Sources) collect(e emitter) {
 			e.gauge(descFull, flag(t.Full), l...)
 			e.gauge(descTargetFlight, float64(t.InFlight), l...)
 			e.gauge(descIdle, float64(t.Idle), l...)
+			t.Road.collect(e, l)
 		}
+	}
+	if o.TLS != nil {
+		o.TLS().collect(e)
 	}
 	if o.Ledger != nil {
 		l := o.Ledger()
@@ -245,6 +272,7 @@ func mergeTargets(targets []Target) []Target {
 		m.Full = m.Full && t.Full
 		m.InFlight += t.InFlight
 		m.Idle += t.Idle
+		m.Road.add(t.Road)
 	}
 	return merged
 }

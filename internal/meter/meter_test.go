@@ -175,15 +175,25 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 	m := newMeter(t, Options{
 		Version: "1.2.3", Commit: "abc",
 		Sources: Sources{
-			Door:    func() Door { return Door{} },
-			Targets: func() []Target { return []Target{{Service: "orders", Target: "http://127.0.0.1:1"}} },
-			Ledger:  func() Ledger { return Ledger{} },
+			Door: func() Door { return Door{HTTP2Errors: map[string]int64{"rapid_reset": 1}} },
+			Targets: func() []Target {
+				return []Target{{Service: "orders", Target: "http://127.0.0.1:1", Road: Road{HTTP2: true}}}
+			},
+			Ledger: func() Ledger { return Ledger{} },
+			Listen: func() Listen { return Listen{ProxyRefused: map[string]int64{"missing": 1}} },
+			TLS: func() TLS {
+				return TLS{
+					Certificates: []Certificate{{Name: "a.test", Source: "gw.pem", NotAfter: time.Unix(2, 0), OCSPUntil: time.Unix(1, 0), OK: true}, {Name: "b.test", Source: "acme"}},
+					Handshakes:   []Handshakes{{Version: "1.3", Count: 1}, {Version: "1.3", Resumed: true, Count: 1}}, Failures: map[string]int64{"caller_tls_closed": 1},
+				}
+			},
 		},
 	})
 	set := m.NewSet()
 	m.Install(set, 1)
 	failed := call(502, fault.ConnectionRefused)
-	failed.Attempts = []journey.Attempt{{Kind: fault.ConnectionRefused}}
+	failed.Attempts = []journey.Attempt{{Kind: fault.ConnectionRefused, Tunnel: &journey.TunnelFacts{WebSocket: true, MessagesUp: 1, By: journey.SideCaller}}}
+	failed.RPC = &journey.RPC{Form: "grpc"}
 	set.Service("orders").Call(nil, failed)
 	set.Model("fast", "").Call(nil, failed)
 
@@ -262,12 +272,15 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 		Door: func() Door { return Door{Connections: open, Calls: 2, Accepted: 9, TurnedAway: 1} },
 		Targets: func() []Target {
 			return []Target{
-				{Service: "orders", Target: "http://a:1", Healthy: true, InFlight: 4, Idle: 5},
-				{Service: "orders", Target: "http://a:1", Healthy: false, InFlight: 1, Idle: 1},
+				{Service: "orders", Target: "http://a:1", Healthy: true, InFlight: 4, Idle: 5, Road: Road{Open: 9}},
+				{Service: "orders", Target: "http://a:1", Healthy: false, InFlight: 1, Idle: 1, Road: Road{Open: 2, HTTP2: true, Shared: 1, Streams: 7, Moved: 3}},
 				{Service: "orders", Target: "http://user:secret@b:1/x"},
 				{Service: "orders", Target: "http://user:secret@[b"},
 				{Provider: "openai", Target: "bad\xffname", Healthy: true, Full: true},
 			}
+		},
+		Listen: func() Listen {
+			return Listen{ProxyAccepted: [3]int64{0, 6, 7}, ProxyRefused: map[string]int64{"malformed": 2}, HandOverFailures: 1, Leaving: true}
 		},
 		Ledger: func() Ledger { return Ledger{BacklogBytes: 11, Dropped: 3, DroppedFailed: 1, Killed: 1, Full: true} },
 	}})
@@ -280,6 +293,10 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 	p.want(t, `causeway_target_healthy{provider="",service="orders",target="http://a:1"}`, 0)
 	p.want(t, `causeway_target_attempts_in_flight{provider="",service="orders",target="http://a:1"}`, 5)
 	p.want(t, `causeway_target_idle_connections{provider="",service="orders",target="http://a:1"}`, 6)
+	p.want(t, `causeway_target_connections{provider="",service="orders",target="http://a:1"}`, 11)
+	p.want(t, `causeway_target_http2_connections{provider="",service="orders",target="http://a:1"}`, 1)
+	p.want(t, `causeway_target_http2_streams{provider="",service="orders",target="http://a:1"}`, 7)
+	p.want(t, `causeway_target_http2_moved_total{provider="",service="orders",target="http://a:1"}`, 3)
 	p.want(t, `causeway_target_full{provider="openai",service="",target="bad`+"\uFFFD"+`name"}`, 1)
 	p.want(t, `causeway_target_healthy{provider="",service="orders",target="http://b:1/x"}`, 0)
 	p.want(t, `causeway_target_healthy{provider="",service="orders",target="other"}`, 0)
@@ -290,6 +307,10 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 	p.want(t, "causeway_ledger_spool_full", 1)
 	p.want(t, "causeway_ledger_store_failing", 0)
 	p.want(t, "causeway_ledger_killed_calls_total", 1)
+	p.want(t, `causeway_proxy_protocol_headers_total{version="2"}`, 7)
+	p.want(t, `causeway_proxy_protocol_refused_total{reason="malformed"}`, 2)
+	p.want(t, "causeway_handover_failures_total", 1)
+	p.want(t, "causeway_leaving", 1)
 }
 
 // Calls, scrapes and reloads at once: nothing is lost, and no histogram contradicts itself.

@@ -34,6 +34,8 @@ type Series struct {
 
 	failures        []atomic.Uint64 // by kind: what callers were told
 	attemptFailures []atomic.Uint64 // by kind: what single attempts ended with
+	rpc             rpcCounts
+	tunnels         tunnelCounts
 }
 
 // shard is one shard of a series' counters, whole cache lines long.
@@ -91,6 +93,9 @@ func (s *Series) Call(app *Application, j *journey.Journey) {
 			if kind := j.Attempts[i].Kind; kind != "" {
 				s.attemptFailures[s.meter.kinds.index(kind)].Add(1)
 			}
+			if t := j.Attempts[i].Tunnel; t != nil {
+				s.tunnels.add(t)
+			}
 		}
 	}
 	if j.Usage.Source != "" {
@@ -105,6 +110,9 @@ func (s *Series) Call(app *Application, j *journey.Journey) {
 	}
 	if j.Cut {
 		sh.cut.Add(1)
+	}
+	if j.RPC != nil {
+		s.rpc.add(j.RPC)
 	}
 }
 

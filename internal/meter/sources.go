@@ -1,11 +1,17 @@
 package meter
 
+import "causeway/internal/journey"
+
 // Sources are figures that others keep and that are read at each scrape. A nil function leaves its
 // metrics out. The functions are called concurrently and must not block.
 type Sources struct {
 	Door    func() Door
+	Listen  func() Listen
 	Targets func() []Target
 	Ledger  func() Ledger
+	Load    func() Load
+	Host    func() *journey.Host // nil before anything is known
+	TLS     func() TLS
 }
 
 // Door is the state of the gateway's listener.
@@ -14,6 +20,10 @@ type Door struct {
 	Calls       int64 // in flight now
 	Accepted    int64 // connections since the start
 	TurnedAway  int64 // connections closed at once because a limit was reached
+	Silent      int64 // connections that sent nothing in time
+
+	HTTP2Connections, HTTP2Streams, HTTP2Calls int64            // over HTTP/2, since the start
+	HTTP2Errors                                map[string]int64 // faults of the protocol, by reason
 }
 
 // Target is the state of one target's pool. Either Service or Provider is set, to a configured name.
@@ -25,6 +35,7 @@ type Target struct {
 	Full     bool   // has as many calls as max_busy allows
 	InFlight int    // attempts running now
 	Idle     int    // kept-alive connections waiting for a call
+	Road     Road
 }
 
 // Ledger is the state of the call log. Counters count since the start.

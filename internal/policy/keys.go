@@ -33,6 +33,7 @@ type Caller struct {
 // KeyRing finds applications by their keys. It holds hashes, never keys.
 type KeyRing struct {
 	byHash map[[sha256.Size]byte]owner
+	certs  certificates
 	now    func() time.Time
 }
 
@@ -47,6 +48,9 @@ func NewKeyRing(apps map[string]*catalog.Application) (*KeyRing, error) {
 	r := &KeyRing{byHash: map[[sha256.Size]byte]owner{}, now: time.Now}
 	for _, name := range slices.Sorted(maps.Keys(apps)) {
 		c := newCaller(apps[name])
+		if err := r.certs.add(c, apps[name].Certificates); err != nil {
+			return nil, err
+		}
 		for _, k := range apps[name].Keys {
 			had, twice := r.byHash[k.SHA256]
 			switch {

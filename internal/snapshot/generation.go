@@ -83,8 +83,10 @@ type Deps struct {
 	Resolver *net.Resolver // nil: the system's
 	// ResolverName tells one resolver from another, so that connections are not kept over a change.
 	ResolverName string
-	Log          *slog.Logger
-	Instance     string
+	// OnLookup is told of each name lookup: how long it took, and whether it was answered; nil is nobody.
+	OnLookup func(name string, took time.Duration, answered bool)
+	Log      *slog.Logger
+	Instance string
 	// Files is how many descriptors this process may have, Memory how many bytes, for the ceiling on
 	// calls; 0: not known.
 	Files  int
@@ -108,6 +110,7 @@ func (d *Deps) now() time.Time {
 }
 
 type builder struct {
+	asked   bool // callers are asked for certificates
 	deps    Deps
 	old     *Generation
 	origins map[string]*wire.Origin
@@ -121,7 +124,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &builder{deps: d, old: old, origins: map[string]*wire.Origin{}, set: d.Meter.NewSet()}
+	b := &builder{asked: c.Server.ClientAuth != nil, deps: d, old: old, origins: map[string]*wire.Origin{}, set: d.Meter.NewSet()}
 	g := &Generation{
 		Number: 1, Hash: c.Hash, Catalog: c, PublicURL: c.Server.PublicURL, MaxBody: c.Server.MaxBody,
 		MaxCalls: c.Server.MaxCalls, Trusted: trustedList(c.Server.TrustedProxies), Created: d.now(),
@@ -180,7 +183,7 @@ func (b *builder) services(c *catalog.Catalog, g *Generation) error {
 		up, err := b.upstream(upstreamSpec{
 			name: name, targets: s.Upstream.Targets, balance: s.Upstream.Balance, host: s.Upstream.Host,
 			headers: s.Upstream.Headers, timeouts: s.Upstream.Timeouts, retries: s.Upstream.Retries,
-			health: s.Upstream.Health, tls: s.Upstream.TLS, maxBusy: s.Upstream.MaxBusy,
+			health: s.Upstream.Health, tls: s.Upstream.TLS, maxBusy: s.Upstream.MaxBusy, proxy: s.Upstream.ProxyProtocol, protocol: s.Upstream.Protocol,
 		}, oldUp)
 		if err != nil {
 			return fmt.Errorf("compiling service %w", err)
@@ -243,7 +246,7 @@ func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
 		}
 		up, err := b.upstream(upstreamSpec{
 			name: name, targets: []catalog.Target{{URL: p.BaseURL, Weight: 1}}, timeouts: p.Timeouts,
-			retries: p.Retries, tls: p.TLS, keys: p.Keys,
+			retries: p.Retries, tls: p.TLS, keys: p.Keys, protocol: p.Protocol,
 		}, old)
 		if err != nil {
 			return fmt.Errorf("compiling provider %w", err)
@@ -353,7 +356,7 @@ func (g *Generation) Targets() []meter.Target {
 		for i, s := range u.Pool.Status() {
 			out = append(out, meter.Target{
 				Service: service, Provider: provider, Target: s.URL, Healthy: s.Healthy,
-				Full: s.MaxBusy > 0 && s.Busy >= s.MaxBusy, InFlight: s.Busy, Idle: u.Idle(i),
+				Full: s.MaxBusy > 0 && s.Busy >= s.MaxBusy, InFlight: s.Busy, Idle: u.Idle(i), Road: u.Road(i),
 			})
 		}
 	}

@@ -5,19 +5,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"causeway/internal/catalog"
+	"causeway/internal/meter"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
 )
@@ -33,6 +33,8 @@ type Upstream struct {
 	Pool      *upstream.Pool
 	Pseudonym []byte // ours in Via, different for each upstream
 	Hash      upstream.HashBy
+	// ProxyHeader is the version of the PROXY protocol's header that targets are sent, 0 for none.
+	ProxyHeader int
 
 	// ExtraFields are header lines for every call, in wire form.
 	ExtraFields []byte
@@ -107,6 +109,13 @@ func (u *Upstream) Healthy() (healthy, targets int) {
 // Idle is the number of kept-alive connections of a target.
 func (u *Upstream) Idle(target int) int { return int(u.origins[target].Stats().Idle) }
 
+// Road is the state of a target's connections.
+func (u *Upstream) Road(target int) meter.Road {
+	o := u.origins[target]
+	s := o.Stats()
+	return meter.Road{Open: int(s.Open), HTTP2: o.MaySpeakHTTP2(), Shared: int(s.HTTP2), Streams: int(s.Streams), Moved: s.Moved}
+}
+
 // Origin is the target's connections.
 func (u *Upstream) Origin(target int) *wire.Origin { return u.origins[target] }
 
@@ -165,14 +174,16 @@ type upstreamSpec struct {
 	tls      catalog.UpstreamTLS
 	maxBusy  int
 	keys     []catalog.ProviderKey
+	proxy    int    // catalog.Upstream.ProxyProtocol
+	protocol string // catalog.Upstream.Protocol; "" is http1
 }
 
 func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
-	u := &Upstream{Name: s.name, Timeouts: s.timeouts, Retries: s.retries, Host: s.host}
+	u := &Upstream{Name: s.name, Timeouts: s.timeouts, Retries: s.retries, Host: s.host, ProxyHeader: s.proxy}
 	if u.Host == "target" {
 		u.Host = ""
 	}
-	u.Rules, u.ExtraFields = compileRules(s.headers)
+	u.Rules, u.ExtraFields = compileRules(b.headerRules(s.headers))
 	sum := sha256.Sum256([]byte(b.deps.Instance + "\x00" + s.name))
 	u.Pseudonym = []byte("causeway-" + hex.EncodeToString(sum[:5]))
 	cfg, tlsKey, err := upstreamTLS(s.tls)
@@ -182,7 +193,7 @@ func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
 	specs := make([]upstream.TargetSpec, len(s.targets))
 	for i, t := range s.targets {
 		specs[i] = upstream.TargetSpec{URL: t.URL, Weight: t.Weight}
-		o, err := b.origin(t.URL, cfg, tlsKey)
+		o, err := b.origin(t.URL, cfg, tlsKey, s.proxy, s.protocol)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -228,8 +239,8 @@ func (u *Upstream) credentials(keys []catalog.ProviderKey) {
 
 // origin returns the connections to a target: those of the generation before where nothing about
 // them has changed.
-func (b *builder) origin(url string, cfg *tls.Config, tlsKey string) (*wire.Origin, error) {
-	key := url + "\x00" + tlsKey + "\x00" + b.deps.ResolverName
+func (b *builder) origin(url string, cfg *tls.Config, tlsKey string, proxy int, protocol string) (*wire.Origin, error) {
+	key := url + "\x00" + tlsKey + "\x00" + b.deps.ResolverName + "\x00" + strconv.Itoa(proxy) + "\x00" + protocol
 	if o := b.origins[key]; o != nil {
 		return o, nil
 	}
@@ -239,7 +250,7 @@ func (b *builder) origin(url string, cfg *tls.Config, tlsKey string) (*wire.Orig
 			return o, nil
 		}
 	}
-	o, err := wire.NewOrigin(wire.OriginOptions{URL: url, TLS: cfg, Resolver: b.deps.Resolver})
+	o, err := wire.NewOrigin(wire.OriginOptions{URL: url, TLS: cfg, Resolver: b.deps.Resolver, OnLookup: b.deps.OnLookup, ProxyHeader: proxy, Protocol: protocolOf(protocol, proxy)})
 	if err != nil {
 		return nil, err
 	}
@@ -247,25 +258,20 @@ func (b *builder) origin(url string, cfg *tls.Config, tlsKey string) (*wire.Orig
 	return o, nil
 }
 
-func upstreamTLS(t catalog.UpstreamTLS) (*tls.Config, string, error) {
-	if t == (catalog.UpstreamTLS{}) {
-		return nil, "", nil
+// protocolOf is the catalogue's word for the road. A connection that tells who calls carries the calls
+// of one caller, one after the other.
+func protocolOf(word string, proxy int) wire.Protocol {
+	switch {
+	case proxy != 0:
+		return wire.ProtocolHTTP1
+	case word == "auto":
+		return wire.ProtocolAuto
+	case word == "h2":
+		return wire.ProtocolHTTP2
+	case word == "h2c":
+		return wire.ProtocolH2C
 	}
-	cfg := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify}
-	key := fmt.Sprintf("%s\x00%v", t.ServerName, t.InsecureSkipVerify)
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, "", fmt.Errorf("reading tls.ca_file: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, "", fmt.Errorf("tls.ca_file %s holds no PEM certificate", t.CAFile)
-		}
-		sum := sha256.Sum256(pem)
-		key += "\x00" + string(sum[:])
-	}
-	return cfg, key, nil
+	return wire.ProtocolHTTP1
 }
 
 // LastGood is when a target last gave a good answer, by its configured URL.
@@ -290,6 +296,7 @@ func trustedList(list []netip.Prefix) []netip.Prefix {
 // Peer says how to reach a single target that no configuration names.
 type Peer struct {
 	TLS      catalog.UpstreamTLS
+	Protocol string // as upstream.protocol; "" is http1
 	Resolver *net.Resolver
 	Timeouts catalog.Timeouts
 }
@@ -301,7 +308,7 @@ func Single(name, url string, p Peer, d Deps) (*Upstream, error) {
 	}
 	b := &builder{deps: d, origins: map[string]*wire.Origin{}}
 	return b.upstream(upstreamSpec{
-		name: name, targets: []catalog.Target{{URL: url, Weight: 1}}, timeouts: p.Timeouts, tls: p.TLS,
+		name: name, targets: []catalog.Target{{URL: url, Weight: 1}}, timeouts: p.Timeouts, tls: p.TLS, protocol: p.Protocol,
 	}, nil)
 }
 

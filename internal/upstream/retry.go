@@ -115,7 +115,11 @@ func (r *Retry) listed(f Failure) bool {
 
 // resets are the kinds that "reset_before_response" covers: the connection ended before the
 // first byte of an answer.
-var resets = [...]fault.Kind{fault.ResetBeforeResponse, fault.ClosedBeforeResponse, fault.StaleConnection, fault.ResetDuringUpload}
+var resets = [...]fault.Kind{
+	fault.ResetBeforeResponse, fault.ClosedBeforeResponse, fault.StaleConnection, fault.ResetDuringUpload,
+	fault.HTTP2Draining, fault.HTTP2StreamRefused, fault.HTTP2EnhanceYourCalm, fault.HTTP2GoAway, fault.HTTP2StreamReset,
+	fault.HTTP2StreamCancelled, fault.HTTP2InternalError, fault.HTTP2PingTimeout,
+}
 
 // MayRepeat is the rule of what is safe, by the letter that the catalogue gives a kind:
 //

@@ -37,6 +37,7 @@ func (Dialect) Routes() []llm.Route {
 		{Method: http.MethodPost, Path: "/v1/responses", Op: llm.Responses},
 		{Method: http.MethodPost, Path: "/v1/embeddings", Op: llm.Embeddings},
 		{Method: http.MethodPost, Path: "/v1/moderations", Op: llm.Moderations},
+		{Method: http.MethodGet, Path: "/v1/realtime", Op: llm.Realtime},
 		{Method: http.MethodGet, Path: modelsPath, Op: llm.ListModels},
 		{Method: http.MethodGet, Path: modelsPath + "/*", Op: llm.GetModel},
 	}
@@ -56,6 +57,8 @@ func (Dialect) Lookup(method, path string) (m llm.Match, ok bool) {
 		m.Op = llm.Embeddings
 	case "/v1/moderations":
 		m.Op = llm.Moderations
+	case "/v1/realtime":
+		m.Op, want = llm.Realtime, http.MethodGet
 	case modelsPath:
 		m.Op, want = llm.ListModels, http.MethodGet
 	default:
@@ -84,6 +87,8 @@ func (Dialect) Path(op llm.Operation) string {
 		return "/embeddings"
 	case llm.Moderations:
 		return "/moderations"
+	case llm.Realtime:
+		return "/realtime"
 	case llm.ListModels, llm.GetModel:
 		return "/models"
 	}

@@ -85,7 +85,7 @@ func words(kind fault.Kind, status int) (typ, code string) {
 		return "invalid_request_error", "content_filter"
 	case fault.RegionBlocked:
 		return "request_forbidden", "unsupported_country_region_territory"
-	case fault.Overloaded, fault.GatewayOverloaded:
+	case fault.Overloaded, fault.GatewayOverloaded, fault.GatewayMemoryLow:
 		return "service_unavailable_error", "server_is_overloaded"
 	}
 	code = string(kind)

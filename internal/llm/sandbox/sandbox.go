@@ -47,7 +47,8 @@ type server struct {
 }
 
 // New returns the model server. It answers under /v1 and without it:
-// POST chat/completions, completions, responses, embeddings, moderations; GET models, models/{model}.
+// POST chat/completions, completions, responses, embeddings, moderations; GET models, models/{model}, and
+// the WebSocket realtime.
 func New(o Options) http.Handler {
 	s := &server{pace: o.Pace, now: o.Now}
 	if s.now == nil {
@@ -76,6 +77,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serve = s.embeddings
 	case path == "/moderations":
 		serve = s.moderations
+	case path == "/realtime":
+		serve, method = s.realtime, http.MethodGet
 	case path == "/models" || strings.HasPrefix(path, "/models/"):
 		serve, method = s.models, http.MethodGet
 	default:
