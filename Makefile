@@ -6,10 +6,10 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench bench-quick fuzz soak golden
+.PHONY: help run build test lint bench bench-quick fuzz soak soak-race golden handover attacks h2spec
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Build and start a working gateway with a sandbox model
 	@exec bin/causeway serve
@@ -25,7 +25,7 @@ test: ## Install what is missing and run every test
 lint: ## go vet, staticcheck and gofumpt
 	@scripts/lint.sh
 
-bench: build ## Measure beside nginx and HAProxy; writes docs/benchmarks.md (about 25 minutes)
+bench: build ## Measure beside nginx and HAProxy; writes docs/benchmarks.md (about 30 minutes)
 	@scripts/need.sh nginx haproxy
 	@$(GO) run ./bench -causeway bin/causeway $(BENCH)
 
@@ -36,6 +36,26 @@ bench-quick: build ## The same, short and noisy
 FUZZTIME ?= 60s
 fuzz: ## Run every fuzzer for FUZZTIME (default 60s) each
 	@scripts/fuzz.sh $(FUZZTIME)
+
+SOAK ?= 10m
+soak: build ## Mixed load of every protocol for SOAK (default 10m): nothing is left behind
+	@CAUSEWAY_BIN=$(CURDIR)/bin/causeway SOAK=$(SOAK) $(GO) test ./e2e -run '^TestSoak$$' -count=1 -v -timeout 24h
+
+soak-race: scripts/need-go.sh ## The same with the race detector in the program
+	@scripts/need-go.sh
+	@mkdir -p .cache
+	@$(GO) build -race -o .cache/causeway-race ./cmd/causeway
+	@CAUSEWAY_BIN=$(CURDIR)/.cache/causeway-race SOAK=$(SOAK) $(GO) test ./e2e -run '^TestSoak$$' -count=1 -v -timeout 24h
+
+handover: build ## 100 reloads, 20 hand-overs and 20 certificate changes under 1,000 calls a second
+	@CAUSEWAY_HANDOVER=full CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -timeout 20m -run TestHandOverUnderLoad -v
+
+h2spec: build ## h2spec's cases on HTTP/2 with and without TLS, beside x/net/http2 alone
+	@CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -v -run '^TestH2spec$$'
+
+ATTACKS ?= 10s
+attacks: build ## Each attack alone, in full, for ATTACKS (default 10s); wants a quiet machine
+	@CAUSEWAY_ATTACKS=$(ATTACKS) CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -timeout 60m -v -run '^TestAttacksAlone'
 
 golden: ## Rewrite the generated documents and golden files
 	@scripts/golden.sh

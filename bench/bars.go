@@ -24,6 +24,7 @@ const (
 	mostREST      = 1.2   // x nginx, CPU per request
 	mostChat      = 1.5   // x nginx, CPU per request
 	mostSSE       = 1.5   // x nginx, CPU per event
+	mostTLS       = 1.5   // x nginx, CPU per request on kept-alive connections
 	mostP99       = 200.0 // us above HAProxy's
 	mostIdle      = 50 << 20
 	mostHeld      = 100 << 20
@@ -42,6 +43,8 @@ func (r *report) judge() {
 		case row.Conns != barConns:
 		case row.Kind == closedLoop && row.Mode == load.REST1K:
 			r.judgeRatio(row, "CPU per request, REST 1 KB", mostREST)
+		case row.Kind == closedLoop && row.Mode == load.TLS:
+			r.judgeRatio(row, "CPU per request over TLS, REST 1 KB", mostTLS)
 		case row.Kind == closedLoop && row.Mode == load.Chat:
 			r.judgeRatio(row, "CPU per request, chat completions", mostChat)
 		case row.Kind == paced:

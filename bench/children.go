@@ -85,7 +85,9 @@ func obey(order string, orders <-chan string, server *mock.Server) error {
 	defer cancel()
 	var result load.Result
 	var err error
-	if spec.Hold {
+	if spec.Mode.Secure() {
+		result, err = load.RunSecure(ctx, spec, func() error { return server.Step(time.Millisecond) })
+	} else if spec.Hold {
 		result.Reconnects, err = load.Hold(ctx, spec, beside, func() {
 			fmt.Println(rig.SaysHeld)
 			go func() {
@@ -113,6 +115,8 @@ func runHTTPUtil(args []string) error {
 	flags := flag.NewFlagSet("httputil", flag.ContinueOnError)
 	listen := flags.String("listen", "", "`address` to listen on")
 	upstream := flags.String("upstream", "", "`address` of the upstream")
+	cert := flags.String("cert", "", "`file` with a certificate, to serve TLS")
+	key := flags.String("key", "", "`file` with its key")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -125,6 +129,9 @@ func runHTTPUtil(args []string) error {
 			ErrorLog:  log.New(os.Stderr, "", 0),
 		},
 		ReadHeaderTimeout: time.Minute,
+	}
+	if *cert != "" {
+		return server.ListenAndServeTLS(*cert, *key)
 	}
 	return server.ListenAndServe()
 }

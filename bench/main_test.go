@@ -10,19 +10,19 @@ import (
 	"causeway/bench/rig"
 )
 
-func TestTheDefaultPlanMeasuresEverythingInLessThan25Minutes(t *testing.T) {
+func TestTheDefaultPlanMeasuresEverythingInHalfAnHour(t *testing.T) {
 	o, err := parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if took := o.plan.estimate(3); took > 25*time.Minute {
+	if took := o.plan.estimate(3); took > 30*time.Minute {
 		t.Errorf("it takes about %v", took)
 	}
 	count := map[kind]int{}
 	for _, r := range o.plan.rows() {
 		count[r.kind]++
 	}
-	if count[closedLoop] != 12 || count[paced] != 1 || count[fixedRate] != 3 {
+	if count[closedLoop] != 15 || count[paced] != 1 || count[fixedRate] != 3 {
 		t.Errorf("rows by kind: %v", count)
 	}
 	if o.plan.pairs < 9 {

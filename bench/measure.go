@@ -90,6 +90,15 @@ func (b *bench) with(ctx context.Context, dir string, names []string, events int
 // row measures one row: rounds in which every target runs once, each round beginning with another.
 func (b *bench) row(ctx context.Context, o planOptions, r row, dir string) (*rowResult, error) {
 	result := &rowResult{Kind: r.kind, Mode: r.mode, Conns: r.conns}
+	var authority string
+	if r.mode.Secure() {
+		certificate, err := rig.NewCertificate(b.rig.Dir, load.ServerName)
+		if err != nil {
+			return nil, err
+		}
+		b.rig.TLS, authority = certificate, certificate.CertFile
+		defer func() { b.rig.TLS = nil }()
+	}
 	err := b.with(ctx, dir, b.targets, streamEvents, streamPace, func(engine *rig.Engine, proxies []rig.Target) error {
 		if r.kind == fixedRate {
 			capacity, err := b.capacity(ctx, r, engine, proxies)
@@ -109,7 +118,7 @@ func (b *bench) row(ctx context.Context, o planOptions, r row, dir string) (*row
 			for i := range targets {
 				at := (round + i) % len(targets)
 				progress(fmt.Sprintf("%s: round %d of %d, %s", r.name(), round+1, o.pairs, targets[at].Name))
-				run, repeats, err := undisturbed(ctx, engine, targets[at], r.spec(result.Rate))
+				run, repeats, err := undisturbed(ctx, engine, targets[at], r.spec(result.Rate, authority))
 				if err != nil {
 					return err
 				}

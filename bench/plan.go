@@ -17,11 +17,12 @@ const (
 	partTruncated = "truncated"
 )
 
-var parts = []string{string(load.REST1K), string(load.REST64K), string(load.Chat), string(load.SSE), partLatency, partMemory, partTruncated}
+var parts = []string{string(load.REST1K), string(load.REST64K), string(load.Chat), string(load.SSE), string(load.TLS), string(load.Handshake), string(load.Resumed), partLatency, partMemory, partTruncated}
 
 // What stays the same in every run.
 const (
 	barConns        = 64 // the number of connections that the bars speak of
+	handshakeConns  = 16 // callers that shake hands at a time
 	streamEvents    = 200
 	streamPace      = 2 * time.Millisecond
 	truncatedEvents = 5
@@ -123,6 +124,15 @@ func (o *planOptions) rows() []row {
 	if o.wants(string(load.SSE)) {
 		rows = append(rows, row{kind: paced, mode: load.SSE, conns: barConns, duration: o.run, direct: true})
 	}
+	for _, mode := range []load.Mode{load.TLS, load.Handshake, load.Resumed} {
+		if o.wants(string(mode)) {
+			conns := barConns
+			if mode != load.TLS {
+				conns = handshakeConns
+			}
+			rows = append(rows, row{kind: closedLoop, mode: mode, conns: conns, duration: o.run})
+		}
+	}
 	if o.wants(partLatency) {
 		for _, mode := range []load.Mode{load.REST1K, load.REST64K, load.Chat} {
 			rows = append(rows, row{kind: fixedRate, mode: mode, conns: barConns, duration: o.run * 2 / 3, direct: true})
@@ -132,8 +142,8 @@ func (o *planOptions) rows() []row {
 }
 
 // spec is the load's specification of one run of a row.
-func (r row) spec(rate float64) load.Spec {
-	s := load.Spec{Mode: r.mode, Conns: r.conns, Warm: warm, Duration: r.duration}
+func (r row) spec(rate float64, authority string) load.Spec {
+	s := load.Spec{Mode: r.mode, Conns: r.conns, Warm: warm, Duration: r.duration, Authority: authority}
 	switch r.kind {
 	case paced:
 		s.Events, s.Steady, s.Stagger = streamEvents, true, streamEvents*streamPace

@@ -47,7 +47,7 @@ func TestWrongUse(t *testing.T) {
 		{"serve --data", []string{"--data"}},
 		{"serve --log xml", []string{"--log", "text, json or off", "xml"}},
 		{"serve --listen nonsense", []string{"--listen nonsense"}},
-		{"serve --listen 127.0.0.1:99999", []string{"--listen 127.0.0.1:99999", "invalid port"}},
+		{"serve --listen 127.0.0.1:99999", []string{"--listen 127.0.0.1:99999", "a port from 1 to 65535"}},
 		{"serve --listen 192.0.2.77:8080", []string{"--listen 192.0.2.77:8080", "no such address"}},
 		{"serve --config " + missing, []string{missing}},
 		{"serve --config " + t.TempDir(), []string{"is a directory"}},
@@ -299,9 +299,9 @@ services:
 		t.Fatal(err)
 	}
 	data := filepath.Join(dir, "data")
-	for _, listen := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
+	for listen, named := range map[string]string{"0.0.0.0:0": "0.0.0.0:", ":0": "[::]:", "[::]:0": "[::]:"} {
 		r := causeway(t, "serve", "--config", file, "--data", data, "--listen", listen, "--console", "127.0.0.1:0")
-		oneLine(t, r, 2, "orders", "access: open", listen, "--allow-open")
+		oneLine(t, r, 2, "orders", "access: open", named, "--allow-open")
 	}
 	oneLine(t, causeway(t, "proxy", "http://127.0.0.1:1", "--data", data, "--listen", "0.0.0.0:0", "--console", "127.0.0.1:0"), 2, "--allow-open")
 	g := launch(t, "", withArgs("--config", file, "--allow-open"), listenOn("0.0.0.0:0"))

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -93,7 +94,11 @@ func startFaults(t *testing.T, list []faulty.Fault, server string, how ...settin
 		if f.Kind == fault.TotalTimeout {
 			limits = "{connect: 500ms, send: 700ms, first_byte: 700ms, idle: 700ms, total: 900ms}"
 		}
-		more := fmt.Sprintf("timeouts: %s, retries: {max: 0}, tls: {ca_file: %q, server_name: %q}", limits, up.CAFile, up.ServerName)
+		more := ""
+		if up.Protocol != "" {
+			more = "protocol: " + up.Protocol + ", "
+		}
+		more += fmt.Sprintf("timeouts: %s, retries: {max: 0}, tls: %s", limits, tlsSettings(up))
 		if f.LLM {
 			fmt.Fprintf(&providers, "  %s: {kind: openai-compatible, base_url: %q, keys: [sk-e2e-upstream-0123456789], %s}\n", f.Name, up.URL+"/v1", more)
 		} else {
@@ -109,6 +114,15 @@ func startFaults(t *testing.T, list []faulty.Fault, server string, how ...settin
 	}
 	l.gateway = serve(t, config, append(how, listenOn(addr), withArgs("--log", "json"))...)
 	return l
+}
+
+// tlsSettings are what meeting the fault needs under tls.
+func tlsSettings(up *faulty.Upstream) string {
+	text := fmt.Sprintf("{ca_file: %q, server_name: %q, cert_file: %q, key_file: %q, pins: [", up.CAFile, up.ServerName, up.ShowCertFile, up.ShowKeyFile)
+	for _, pin := range up.Pins {
+		text += fmt.Sprintf("%q", "sha256/"+base64.StdEncoding.EncodeToString(pin[:]))
+	}
+	return text + "]}"
 }
 
 func TestFaults(t *testing.T) {

@@ -188,7 +188,7 @@ func TestWebSocketCloses(t *testing.T) {
 			t.Errorf("%d bytes in and %d out are in the log", rec.BytesIn, rec.BytesOut)
 		}
 	})
-	for path, kind := range map[string]fault.Kind{"/ws/stall": fault.IdleTimeout, "/ws/reset": fault.ResetMidBody} {
+	for path, kind := range map[string]fault.Kind{"/ws/stall": fault.TunnelIdleTimeout, "/ws/reset": fault.TunnelReset} {
 		t.Run(path[4:], func(t *testing.T) {
 			t.Parallel()
 			c, a := open(t, path)

@@ -29,6 +29,7 @@ type gateway struct {
 	Data         string
 	File         string // the configuration file, "" without one
 	Ready        time.Duration
+	Also         []string     // what the ready line names beside URL
 	admin        *http.Client // over the socket in the data folder
 }
 
@@ -75,7 +76,10 @@ func launch(t *testing.T, config string, how ...setting) *gateway {
 	if g.Data == "" {
 		g.Data = shortDir(t)
 	}
-	args := append(s.command, "--data", g.Data, "--listen", s.listen, "--console", "127.0.0.1:0")
+	args := append(s.command, "--data", g.Data, "--console", "127.0.0.1:0")
+	if s.listen != "" {
+		args = append(args, "--listen", s.listen)
+	}
 	if config != "" {
 		g.File = filepath.Join(shortDir(t), "causeway.yaml")
 		g.configure(t, config)
@@ -98,7 +102,7 @@ func launch(t *testing.T, config string, how ...setting) *gateway {
 	return g
 }
 
-var readyLine = regexp.MustCompile(`^ready gateway=(https?://(\S+)) console=(http://\S+)$`)
+var readyLine = regexp.MustCompile(`^ready gateway=(https?://(\S+)) console=(http://\S+?)(?: also=(\S+))?$`)
 
 func (g *gateway) awaitReady(within time.Duration) bool {
 	line, ok := g.out.find(within, readyLine.MatchString)
@@ -108,6 +112,9 @@ func (g *gateway) awaitReady(within time.Duration) bool {
 	g.Ready = time.Since(g.begun)
 	m := readyLine.FindStringSubmatch(line)
 	g.URL, g.Addr, g.Console = m[1], m[2], m[3]
+	if m[4] != "" {
+		g.Also = strings.Split(m[4], ",")
+	}
 	return true
 }
 

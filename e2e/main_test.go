@@ -13,7 +13,13 @@ import (
 // binary is the program under test.
 var binary string
 
+// scratch is a folder for what the tests build; it is removed at the end.
+var scratch string
+
 func TestMain(m *testing.M) {
+	if order := os.Getenv(attackVariable); order != "" {
+		os.Exit(attackFromEnv(order))
+	}
 	flag.Parse()
 	parallel := flag.Lookup("test.parallel")
 	if parallel.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
@@ -30,6 +36,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	scratch = dir
 	if binary = os.Getenv("CAUSEWAY_BIN"); binary == "" {
 		binary = filepath.Join(dir, "causeway")
 		build := exec.Command("go", "build", "-o", binary, "causeway/cmd/causeway")

@@ -98,7 +98,14 @@ type process struct {
 // Causeway's own variables, and env.
 func start(t *testing.T, env []string, name string, args ...string) *process {
 	t.Helper()
+	return startWith(t, env, nil, name, args...)
+}
+
+// startWith is start for a program that is given files, from descriptor 3 on.
+func startWith(t *testing.T, env []string, files []*os.File, name string, args ...string) *process {
+	t.Helper()
 	cmd := exec.Command(name, args...)
+	cmd.ExtraFiles = files
 	cmd.Env = append(cleanEnv(), env...)
 	cmd.Dir = t.TempDir()
 	outR, outW := pipe(t)

@@ -338,13 +338,14 @@ func TestCertificates(t *testing.T) {
 	again.Close()
 
 	// A file that holds no certificate changes nothing.
-	failures := g.metric(t, "causeway_config_reload_failures_total")
+	failures := g.metric(t, "causeway_certificate_reload_failures_total")
 	if err := os.WriteFile(one.certFile, []byte("this is no certificate\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the broken file is reported", func() bool {
-		return g.metric(t, "causeway_config_reload_failures_total") > failures && g.metric(t, "causeway_config_last_reload_successful") == 0
+		return g.metric(t, "causeway_certificate_reload_failures_total") > failures
 	})
+	want(t, "the configuration's own metric", g.metric(t, "causeway_config_last_reload_successful"), 1.0)
 	want(t, "the certificate in force", serial(shown(t, g.Addr, "one.test")), serial(one.leaf))
 	one.renew(t, "one.test")
 	eventually(t, "its successor is in force", func() bool { return serial(shown(t, g.Addr, "one.test")) == serial(one.leaf) })

@@ -54,10 +54,14 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// 256 MiB each way, by length and by chunks, and the gateway's memory stays where it was.
+// 256 MiB each way (1 GiB with E2E_BIG=1), by length and by chunks, and the gateway's memory stays
+// where it was.
 func TestLargeBodies(t *testing.T) {
 	t.Parallel()
-	const size = 256 << 20
+	size := int64(256 << 20)
+	if os.Getenv("E2E_BIG") == "1" {
+		size = 1 << 30
+	}
 	u := startGo(t)
 	n := startNginx(t, "dav_methods PUT; location / { }")
 	g := restGateway(t, "", map[string]string{"go": u.URL, "nginx": n.URL})
@@ -444,13 +448,20 @@ services:
 // Two services that lead to one another through the gateway itself.
 func TestLoop(t *testing.T) {
 	t.Parallel()
+	for _, protocol := range []string{"http1", "h2c"} {
+		t.Run(protocol, func(t *testing.T) { loops(t, protocol) })
+	}
+}
+
+func loops(t *testing.T, protocol string) {
+	t.Parallel()
 	addr := freePort(t)
 	g := serve(t, fmt.Sprintf(`
 version: 1
 services:
-  a: {access: open, routes: [{path: /a/*}], upstream: {targets: [{url: "http://%[1]s/b"}], retries: {max: 0}}}
-  b: {access: open, routes: [{path: /b/*}], upstream: {targets: [{url: "http://%[1]s/a"}], retries: {max: 0}}}
-`, addr), listenOn(addr))
+  a: {access: open, routes: [{path: /a/*}], upstream: {targets: [{url: "http://%[1]s/b"}], protocol: %[2]s, retries: {max: 0}}}
+  b: {access: open, routes: [{path: /b/*}], upstream: {targets: [{url: "http://%[1]s/a"}], protocol: %[2]s, retries: {max: 0}}}
+`, addr, protocol), listenOn(addr))
 	a := fetch(t, client(t), "GET", g.URL+"/a/x", nil)
 	want(t, "status", a.status, 502)
 	contains(t, "the answer", string(a.body), `"kind":"loop_detected"`)

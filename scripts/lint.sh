@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go vet ./...
+(cd e2e/grpc && go vet ./...) # a module of its own
 mkdir -p .cache
 (cd tools && GOFLAGS= go build -o ../.cache/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck)
 unformatted=$(git ls-files -co --exclude-standard -- '*.go' | xargs -r .cache/gofumpt -l)
@@ -11,3 +12,4 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 .cache/staticcheck ./...
+(cd e2e/grpc && ../../.cache/staticcheck ./...)

@@ -3,12 +3,12 @@
 set -euo pipefail
 declare -A package=(
   [nginx]=nginx-light [haproxy]=haproxy [node]=nodejs [npm]=npm [curl]=curl [chromium]=chromium
-  [python3]=python3 [python3-requests]=python3-requests
+  [nghttp]=nghttp2-client [python3]=python3
 )
 missing=()
 have() {
   case "$1" in
-    python3-requests) [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import requests' 2>/dev/null ;;
+    python3-*) [ -x /usr/bin/python3 ] && /usr/bin/python3 -c "import ${1#python3-}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] ;;
   esac
 }

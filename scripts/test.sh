@@ -18,11 +18,12 @@ unit() {
 }
 e2e() {
   (cd e2e/sdk && npm ci --no-audit --no-fund --loglevel=error)
+  (cd e2e/exchanges && npm ci --no-audit --no-fund --loglevel=error)
   CAUSEWAY_BIN=$PWD/bin/causeway go test -json -count=1 -timeout 15m ./e2e/... | .cache/gotest "e2e"
 }
 mkdir -p .cache
 part "go" scripts/need-go.sh
-part "what the tests need" scripts/need.sh nginx node npm curl python3 python3-requests
+part "what the tests need" scripts/need.sh nginx haproxy node npm curl nghttp chromium python3 python3-requests python3-httpx python3-h2 python3-aiohttp
 part "build" make build
 part "lint" scripts/lint.sh
 part "unit tests" unit

@@ -21,6 +21,10 @@ const (
 	REST64K Mode = "rest64k" // GET, 64 KB JSON answer
 	Chat    Mode = "chat"    // POST of a chat body of about 1 KB, 1 KB JSON answer
 	SSE     Mode = "sse"     // the same, answered by a stream of events
+	// Over TLS 1.3, with an ECDSA P-256 certificate and X25519; see RunSecure.
+	TLS       Mode = "tls"       // rest1k on kept-alive connections
+	Handshake Mode = "handshake" // a new connection with a full handshake for each rest1k
+	Resumed   Mode = "resumed"   // the same, resumed by a session ticket
 )
 
 // Spec is one run against one server.
@@ -29,6 +33,8 @@ type Spec struct {
 	Mode  Mode   `json:"mode"`
 	Conns int    `json:"conns"`
 	Key   string `json:"key,omitempty"` // sent as Authorization: Bearer, to every server alike
+	// Authority is a PEM file with what the server's certificate is verified with, for the modes over TLS.
+	Authority string `json:"authority,omitempty"`
 	// Events is the number of events that each stream must have, Done not counted.
 	Events int `json:"events,omitempty"`
 	// Warm is a time before Duration whose calls are in no latency, and in no other figure either
@@ -117,7 +123,7 @@ func (s *Spec) check() (netip.AddrPort, want, error) {
 	}
 	w := want{}
 	switch s.Mode {
-	case REST1K:
+	case REST1K, TLS, Handshake, Resumed:
 		w.request, w.length = s.get(answers.PathREST1K), answers.SizeREST1K
 	case REST64K:
 		w.request, w.length = s.get(answers.PathREST64K), answers.SizeREST64K

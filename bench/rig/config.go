@@ -22,6 +22,7 @@ var (
 type settings struct {
 	Dir, Listen, Upstream, Key string
 	Descriptors                uint64
+	TLS                        *Certificate // nil: plain
 	CallerModel, UpstreamModel string
 }
 
@@ -38,14 +39,15 @@ func render(text string, s settings) (string, error) {
 	return b.String(), nil
 }
 
-// Configurations are the proxies' configurations by name, with placeholders for what differs
-// between two runs: for documentation.
+// Configurations are the proxies' configurations by name, those of the rows over TLS, with placeholders
+// for what differs between two runs: for documentation.
 func Configurations(descriptors uint64) (map[string]string, error) {
 	shown := map[string]string{}
 	for name, text := range map[string]string{Nginx: nginxTemplate, HAProxy: haproxyTemplate, Causeway: causewayTemplate} {
 		var err error
 		shown[name], err = render(text, settings{
 			Dir: "DIR", Listen: "127.0.0.1:PORT", Upstream: "127.0.0.1:MOCK", Key: "KEY", Descriptors: descriptors,
+			TLS: &Certificate{CertFile: "DIR/cert.pem", KeyFile: "DIR/key.pem", BothFile: "DIR/both.pem"},
 		})
 		if err != nil {
 			return nil, err

@@ -64,7 +64,8 @@ type Rig struct {
 	Binary      string // the causeway program; "" when it takes no part
 	Self        string // this program, for the engine and the baseline
 	Key         string // the caller's key
-
+	// TLS, when not nil, makes the proxies that are started speak TLS with it.
+	TLS       *Certificate
 	processes []*Process
 }
 
@@ -115,7 +116,7 @@ func (r *Rig) Start(ctx context.Context, name, dir, upstream string) (Target, er
 	if err != nil {
 		return Target{}, err
 	}
-	s := settings{Dir: dir, Listen: listen, Upstream: upstream, Key: r.Key, Descriptors: r.Descriptors}
+	s := settings{Dir: dir, Listen: listen, Upstream: upstream, Key: r.Key, Descriptors: r.Descriptors, TLS: r.TLS}
 	switch name {
 	case Nginx:
 		return r.startNginx(ctx, s)
@@ -194,7 +195,11 @@ func (r *Rig) startCauseway(ctx context.Context, s settings) (Target, error) {
 }
 
 func (r *Rig) startHTTPUtil(ctx context.Context, s settings) (Target, error) {
-	p, err := r.start(r.Cores.Proxy, s.Dir, HTTPUtil, false, r.Self, "httputil", "-listen", s.Listen, "-upstream", s.Upstream)
+	command := []string{r.Self, "httputil", "-listen", s.Listen, "-upstream", s.Upstream}
+	if s.TLS != nil {
+		command = append(command, "-cert", s.TLS.CertFile, "-key", s.TLS.KeyFile)
+	}
+	p, err := r.start(r.Cores.Proxy, s.Dir, HTTPUtil, false, command...)
 	if err != nil {
 		return Target{}, err
 	}
