@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -361,6 +362,8 @@ func (a *App) Run(ctx, now context.Context) (err error) {
 	watcher.Go(func() { a.watch(watching) })
 	watcher.Go(func() { a.awaitPredecessor(watching) })
 	a.announce()
+	// Hashing the first password took 19 MiB, and reading the configuration some: nobody needs them now.
+	debug.FreeOSMemory()
 	a.takeOver()
 	handedOver, err := a.untilEnd(watching, failed)
 	stopWatching()

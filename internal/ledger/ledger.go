@@ -175,6 +175,7 @@ func (l *Ledger) Close() error {
 // run is the ledger's one goroutine.
 func (l *Ledger) run(ctx context.Context) {
 	defer close(l.stopped)
+	stayBehind()
 	drain := time.NewTimer(l.opts.DrainEvery)
 	defer drain.Stop()
 	retain := time.NewTimer(min(l.opts.RetainEvery, 5*time.Second)) // not while everything else starts
