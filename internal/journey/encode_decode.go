@@ -58,85 +58,73 @@ func (r *reader) start(id ID) time.Time {
 }
 
 func (r *reader) call(j *Journey, mask uint64) {
-	has := func(bit uint64) bool { return mask&bit != 0 }
-	text := func(bit uint64) string {
-		if has(bit) {
-			return r.string()
-		}
-		return ""
-	}
-	number := func(bit uint64) int64 {
-		if has(bit) {
-			return r.int()
-		}
-		return 0
-	}
-	if has(hasStart) {
+	o := optional{r, mask}
+	if o.has(hasStart) {
 		j.Start = r.start(j.ID)
 	}
-	if has(hasMethod) {
+	if o.has(hasMethod) {
 		j.Method = r.word(methodWords[:])
 	}
-	j.Path = text(hasPath)
-	j.Service = text(hasService)
-	j.Route = text(hasRoute)
-	j.Application = text(hasApplication)
-	j.Provider = text(hasProvider)
-	j.Model = text(hasModel)
-	j.TargetModel = text(hasTargetModel)
-	kind := text(hasKind)
-	j.Status = int(number(hasStatus))
-	j.Total = time.Duration(number(hasTotal))
+	j.Path = o.text(hasPath)
+	j.Service = o.text(hasService)
+	j.Route = o.text(hasRoute)
+	j.Application = o.text(hasApplication)
+	j.Provider = o.text(hasProvider)
+	j.Model = o.text(hasModel)
+	j.TargetModel = o.text(hasTargetModel)
+	kind := o.text(hasKind)
+	j.Status = int(o.number(hasStatus))
+	j.Total = time.Duration(o.number(hasTotal))
 
-	j.Remote = text(hasRemote)
-	j.Host = text(hasHost)
-	if has(hasProtocol) {
+	j.Remote = o.text(hasRemote)
+	j.Host = o.text(hasHost)
+	if o.has(hasProtocol) {
 		j.Protocol = r.word(protocolWords[:])
 	}
-	j.Stream, j.TLS, j.Cut = has(hasStream), has(hasTLS), has(hasCut)
-	j.BytesIn = number(hasBytesIn)
-	j.BytesOut = number(hasBytesOut)
-	if has(hasTrace) {
+	j.Stream, j.TLS, j.Cut = o.has(hasStream), o.has(hasTLS), o.has(hasCut)
+	j.BytesIn = o.number(hasBytesIn)
+	j.BytesOut = o.number(hasBytesOut)
+	if o.has(hasTrace) {
 		trace, _ := r.take(uint64(len(j.Trace)))
 		copy(j.Trace[:], trace)
 	}
-	if has(hasGeneration) {
+	if o.has(hasGeneration) {
 		j.Generation = r.uint()
 	}
-	j.Routed = time.Duration(number(hasRouted))
-	j.Admitted = time.Duration(number(hasAdmitted))
-	j.FirstByte = time.Duration(number(hasFirstByte))
-	if has(hasAttempts) {
+	j.Routed = time.Duration(o.number(hasRouted))
+	j.Admitted = time.Duration(o.number(hasAdmitted))
+	j.FirstByte = time.Duration(o.number(hasFirstByte))
+	if o.has(hasAttempts) {
 		j.Attempts = make([]Attempt, r.attemptCount())
 		for i := range j.Attempts {
 			r.attempt(&j.Attempts[i])
 		}
 	}
 	j.Usage = noUsage
-	if has(hasUsage) {
+	if o.has(hasUsage) {
 		r.usage(&j.Usage)
 	}
-	if has(hasFinding) {
+	if o.has(hasFinding) {
 		j.Finding = &fault.Finding{Kind: fault.Kind(kind)}
 		r.finding(j.Finding)
 	}
-	if has(hasNotes) {
+	if o.has(hasNotes) {
 		r.notes(j)
 	}
-	if has(hasPolicies) {
+	if o.has(hasPolicies) {
 		j.Policies = r.strings()
 	}
-	if has(hasRequestBody) {
+	if o.has(hasRequestBody) {
 		j.RequestBody = r.bytes()
 	}
-	if has(hasResponseBody) {
+	if o.has(hasResponseBody) {
 		j.ResponseBody = r.bytes()
 	}
-	j.Dialect = text(hasDialect)
-	if has(hasRPC) {
+	j.Dialect = o.text(hasDialect)
+	if o.has(hasRPC) {
 		j.RPC = r.rpc()
 	}
-	if has(hasGatewayHost) {
+	if o.has(hasGatewayHost) {
 		j.GatewayHost = r.host()
 	}
 }
@@ -173,41 +161,29 @@ func (r *reader) notes(j *Journey) {
 func (r *reader) attempt(a *Attempt) {
 	in := r.nested()
 	mask := in.mask(maskBytes)
-	has := func(bit uint64) bool { return mask&bit != 0 }
-	text := func(bit uint64) string {
-		if has(bit) {
-			return in.string()
-		}
-		return ""
-	}
-	number := func(bit uint64) int64 {
-		if has(bit) {
-			return in.int()
-		}
-		return 0
-	}
-	time := func(bit uint64) time.Duration { return time.Duration(number(bit)) }
+	o := optional{&in, mask}
+	time := func(bit uint64) time.Duration { return time.Duration(o.number(bit)) }
 
-	a.Target = text(attTarget)
-	if has(attSameAddress) {
+	a.Target = o.text(attTarget)
+	if o.has(attSameAddress) {
 		a.Address = targetHost(a.Target)
 	}
-	if has(attAddress) {
+	if o.has(attAddress) {
 		a.Address = in.string()
 	}
 	a.Start = time(attStart)
-	a.Reused = has(attReused)
-	a.ConnUses = int(number(attConnUses))
+	a.Reused = o.has(attReused)
+	a.ConnUses = int(o.number(attConnUses))
 	a.ConnIdle = time(attConnIdle)
 	a.ConnAge = time(attConnAge)
-	if has(attGood) {
+	if o.has(attGood) {
 		a.Phase, a.End = PhaseDone, EndComplete
 	}
-	if has(attPhaseEnd) {
+	if o.has(attPhaseEnd) {
 		a.Phase, a.End = knownPhase(in.byte()), knownEnd(in.byte())
 	}
-	a.Errno = syscall.Errno(number(attErrno))
-	a.Limit = text(attLimit)
+	a.Errno = syscall.Errno(o.number(attErrno))
+	a.Limit = o.text(attLimit)
 	a.LimitValue = time(attLimitValue)
 	a.DNSTime = time(attDNSTime)
 	a.ConnectTime = time(attConnectTime)
@@ -215,45 +191,45 @@ func (r *reader) attempt(a *Attempt) {
 	a.SendTime = time(attSendTime)
 	a.FirstByte = time(attFirstByte)
 	a.Total = time(attTotal)
-	a.BytesOut = number(attBytesOut)
-	a.BodyOut = number(attBodyOut)
-	if has(attSameOutLen) {
+	a.BytesOut = o.number(attBytesOut)
+	a.BodyOut = o.number(attBodyOut)
+	if o.has(attSameOutLen) {
 		a.BodyOutLen = a.BodyOut
 	}
-	if has(attBodyOutLen) {
+	if o.has(attBodyOutLen) {
 		a.BodyOutLen = in.int()
 	}
-	a.BytesIn = number(attBytesIn)
-	a.BodyIn = number(attBodyIn)
-	if has(attSameInLen) {
+	a.BytesIn = o.number(attBytesIn)
+	a.BodyIn = o.number(attBodyIn)
+	if o.has(attSameInLen) {
 		a.BodyInLen = a.BodyIn
 	}
-	if has(attBodyInLen) {
+	if o.has(attBodyInLen) {
 		a.BodyInLen = in.int()
 	}
 	a.Silence = time(attSilence)
-	a.SendComplete = has(attSendComplete)
-	a.Status = int(number(attStatus))
-	a.Fault = ParseFault(text(attFault))
-	a.Offset = number(attOffset)
-	if has(attFirst) {
+	a.SendComplete = o.has(attSendComplete)
+	a.Status = int(o.number(attStatus))
+	a.Fault = ParseFault(o.text(attFault))
+	a.Offset = o.number(attOffset)
+	if o.has(attFirst) {
 		a.First = in.bytes()
 	}
-	if has(attLine) {
+	if o.has(attLine) {
 		a.Line = in.bytes()
 	}
-	if has(attTries) {
+	if o.has(attTries) {
 		in.tries(a)
 	}
-	if has(attDNS) {
+	if o.has(attDNS) {
 		in.dns(a)
 	}
-	if has(attTLS) {
+	if o.has(attTLS) {
 		in.tls(a)
 	}
-	a.Kind = fault.Kind(text(attKind))
-	a.Again = text(attAgain)
-	if has(attMore) {
+	a.Kind = fault.Kind(o.text(attKind))
+	a.Again = o.text(attAgain)
+	if o.has(attMore) {
 		in.more(a)
 	}
 	r.close(&in)

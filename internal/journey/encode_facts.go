@@ -22,14 +22,9 @@ func (r *reader) tries(a *Attempt) {
 func (r *reader) dns(a *Attempt) {
 	in := r.nested()
 	mask := in.mask(1)
-	text := func(bit uint64) string {
-		if mask&bit != 0 {
-			return in.string()
-		}
-		return ""
-	}
+	o := optional{&in, mask}
 	a.DNS = &DNSFacts{
-		Name: text(dnsName), Server: text(dnsServer), RCode: text(dnsRCode), Err: text(dnsErr),
+		Name: o.text(dnsName), Server: o.text(dnsServer), RCode: o.text(dnsRCode), Err: o.text(dnsErr),
 		NotFound: mask&dnsNotFound != 0, Timeout: mask&dnsTimeout != 0,
 	}
 	r.close(&in)
@@ -38,41 +33,29 @@ func (r *reader) dns(a *Attempt) {
 func (r *reader) tls(a *Attempt) {
 	in := r.nested()
 	mask := in.mask(2)
-	has := func(bit uint64) bool { return mask&bit != 0 }
-	text := func(bit uint64) string {
-		if has(bit) {
-			return in.string()
-		}
-		return ""
-	}
-	number := func(bit uint64) int {
-		if has(bit) {
-			return int(in.int())
-		}
-		return 0
-	}
-	t := &TLSFacts{Asked: has(tlsAsked), AfterComplete: has(tlsAfterComplete)}
-	t.ServerName = text(tlsServerName)
-	t.Reason = text(tlsReason)
-	t.Alert = number(tlsAlert) - 1
-	t.AlertText = text(tlsAlertText)
-	t.Subject = text(tlsSubject)
-	t.Issuer = text(tlsIssuer)
-	if has(tlsNames) {
+	o := optional{&in, mask}
+	t := &TLSFacts{Asked: o.has(tlsAsked), AfterComplete: o.has(tlsAfterComplete)}
+	t.ServerName = o.text(tlsServerName)
+	t.Reason = o.text(tlsReason)
+	t.Alert = int(o.number(tlsAlert)) - 1
+	t.AlertText = o.text(tlsAlertText)
+	t.Subject = o.text(tlsSubject)
+	t.Issuer = o.text(tlsIssuer)
+	if o.has(tlsNames) {
 		t.Names = in.strings()
 	}
-	if has(tlsNotBefore) {
+	if o.has(tlsNotBefore) {
 		t.NotBefore = in.time()
 	}
-	if has(tlsNotAfter) {
+	if o.has(tlsNotAfter) {
 		t.NotAfter = in.time()
 	}
-	t.Chain = number(tlsChain)
-	if has(tlsFirst) {
+	t.Chain = int(o.number(tlsChain))
+	if o.has(tlsFirst) {
 		t.First = in.bytes()
 	}
-	t.Err = text(tlsErr)
-	t.Own = text(tlsOwn)
+	t.Err = o.text(tlsErr)
+	t.Own = o.text(tlsOwn)
 	a.TLS = t
 	r.close(&in)
 }
@@ -80,50 +63,32 @@ func (r *reader) tls(a *Attempt) {
 func (r *reader) finding(f *fault.Finding) {
 	in := r.nested()
 	mask := in.mask(2)
-	has := func(bit uint64) bool { return mask&bit != 0 }
-	text := func(bit uint64) string {
-		if has(bit) {
-			return in.string()
-		}
-		return ""
-	}
-	number := func(bit uint64) int64 {
-		if has(bit) {
-			return in.int()
-		}
-		return 0
-	}
-	list := func(bit uint64) []string {
-		if has(bit) {
-			return in.strings()
-		}
-		return nil
-	}
-	f.Cause = fault.Cause(text(finCause))
-	f.Status = int(number(finStatus))
-	f.Detail = text(finDetail)
-	f.SafeDetail = text(finSafeDetail)
-	f.Retry = fault.Verdict(text(finRetry))
-	f.RetryAfterMS = number(finRetryAfter)
-	f.Evidence = list(finEvidence)
-	f.RuledOut = list(finRuledOut)
-	if has(finAttempts) {
+	o := optional{&in, mask}
+	f.Cause = fault.Cause(o.text(finCause))
+	f.Status = int(o.number(finStatus))
+	f.Detail = o.text(finDetail)
+	f.SafeDetail = o.text(finSafeDetail)
+	f.Retry = fault.Verdict(o.text(finRetry))
+	f.RetryAfterMS = o.number(finRetryAfter)
+	f.Evidence = o.list(finEvidence)
+	f.RuledOut = o.list(finRuledOut)
+	if o.has(finAttempts) {
 		f.Attempts = make([]fault.Attempt, in.count())
 		for i := range f.Attempts {
 			in.findingAttempt(&f.Attempts[i])
 		}
 	}
-	f.Advice = list(finAdvice)
-	f.CallerAdvice = list(finCallerAdvice)
-	if has(finProxyParams) {
+	f.Advice = o.list(finAdvice)
+	f.CallerAdvice = o.list(finCallerAdvice)
+	if o.has(finProxyParams) {
 		f.ProxyParams = make([]fault.Param, in.count())
 		for i := range f.ProxyParams {
 			in.param(&f.ProxyParams[i])
 		}
 	}
-	f.ReceivedStatus = int(number(finReceivedStatus))
-	f.Passed = has(finPassed)
-	f.Confidence = text(finConfidence)
+	f.ReceivedStatus = int(o.number(finReceivedStatus))
+	f.Passed = o.has(finPassed)
+	f.Confidence = o.text(finConfidence)
 	r.close(&in)
 }
 

@@ -76,31 +76,19 @@ func appendHTTP2(dst []byte, h *HTTP2Facts) []byte {
 func (r *reader) http2(a *Attempt) {
 	in := r.nested()
 	mask := in.mask(2)
-	has := func(bit uint64) bool { return mask&bit != 0 }
-	text := func(bit uint64) string {
-		if has(bit) {
-			return in.string()
-		}
-		return ""
-	}
-	number := func(bit uint64) int64 {
-		if has(bit) {
-			return in.int()
-		}
-		return 0
-	}
-	h := &HTTP2Facts{Unworked: has(http2Unworked), Ended: has(http2Ended)}
-	h.Stream = uint32(number(http2Stream))
-	h.Streams = int(number(http2Streams))
-	h.Signal = HTTP2Signal(text(http2Signal))
-	h.Code = uint32(number(http2Code))
-	h.LastStream = uint32(number(http2LastStream))
-	if has(http2Debug) {
+	o := optional{&in, mask}
+	h := &HTTP2Facts{Unworked: o.has(http2Unworked), Ended: o.has(http2Ended)}
+	h.Stream = uint32(o.number(http2Stream))
+	h.Streams = int(o.number(http2Streams))
+	h.Signal = HTTP2Signal(o.text(http2Signal))
+	h.Code = uint32(o.number(http2Code))
+	h.LastStream = uint32(o.number(http2LastStream))
+	if o.has(http2Debug) {
 		h.Debug = in.bytes()
 	}
-	h.Detail = text(http2Detail)
-	h.Moved = int(number(http2Moved))
-	h.Agreed = text(http2Agreed)
+	h.Detail = o.text(http2Detail)
+	h.Moved = int(o.number(http2Moved))
+	h.Agreed = o.text(http2Agreed)
 	a.HTTP2 = h
 	r.close(&in)
 }

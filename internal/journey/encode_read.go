@@ -134,3 +134,32 @@ func (r *reader) word(words []string) string {
 	}
 	return words[n]
 }
+
+// optional reads what a mask says is there; what is not is the zero value.
+type optional struct {
+	r    *reader
+	mask uint64
+}
+
+func (o optional) has(bit uint64) bool { return o.mask&bit != 0 }
+
+func (o optional) text(bit uint64) string {
+	if o.has(bit) {
+		return o.r.string()
+	}
+	return ""
+}
+
+func (o optional) number(bit uint64) int64 {
+	if o.has(bit) {
+		return o.r.int()
+	}
+	return 0
+}
+
+func (o optional) list(bit uint64) []string {
+	if o.has(bit) {
+		return o.r.strings()
+	}
+	return nil
+}

@@ -44,33 +44,21 @@ func appendTunnel(dst []byte, t *TunnelFacts) []byte {
 func (r *reader) tunnel(a *Attempt) {
 	in := r.nested()
 	mask := in.mask(2)
-	has := func(bit uint64) bool { return mask&bit != 0 }
-	text := func(bit uint64) string {
-		if has(bit) {
-			return in.string()
-		}
-		return ""
-	}
-	number := func(bit uint64) int64 {
-		if has(bit) {
-			return in.int()
-		}
-		return 0
-	}
-	t := &TunnelFacts{WebSocket: has(tunnelWebSocket)}
-	t.Protocol = text(tunnelProtocol)
-	t.Up = number(tunnelUp)
-	t.Down = number(tunnelDown)
-	t.MessagesUp = number(tunnelMessagesUp)
-	t.MessagesDown = number(tunnelMessagesDown)
-	t.By = Side(text(tunnelBy))
-	t.Caller.Code = int(number(tunnelCallerCode))
-	t.Caller.Reason = text(tunnelCallerReason)
-	t.Upstream.Code = int(number(tunnelUpstreamCode))
-	t.Upstream.Reason = text(tunnelUpstreamReason)
-	t.Told = int(number(tunnelTold))
-	t.BadFrames = Side(text(tunnelBadFrames))
-	t.Problem = text(tunnelProblem)
+	o := optional{&in, mask}
+	t := &TunnelFacts{WebSocket: o.has(tunnelWebSocket)}
+	t.Protocol = o.text(tunnelProtocol)
+	t.Up = o.number(tunnelUp)
+	t.Down = o.number(tunnelDown)
+	t.MessagesUp = o.number(tunnelMessagesUp)
+	t.MessagesDown = o.number(tunnelMessagesDown)
+	t.By = Side(o.text(tunnelBy))
+	t.Caller.Code = int(o.number(tunnelCallerCode))
+	t.Caller.Reason = o.text(tunnelCallerReason)
+	t.Upstream.Code = int(o.number(tunnelUpstreamCode))
+	t.Upstream.Reason = o.text(tunnelUpstreamReason)
+	t.Told = int(o.number(tunnelTold))
+	t.BadFrames = Side(o.text(tunnelBadFrames))
+	t.Problem = o.text(tunnelProblem)
 	a.Tunnel = t
 	r.close(&in)
 }
