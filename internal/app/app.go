@@ -362,9 +362,9 @@ func (a *App) Run(ctx, now context.Context) (err error) {
 	watcher.Go(func() { a.watch(watching) })
 	watcher.Go(func() { a.awaitPredecessor(watching) })
 	a.announce()
+	a.takeOver()
 	// Hashing the first password took 19 MiB, and reading the configuration some: nobody needs them now.
 	debug.FreeOSMemory()
-	a.takeOver()
 	handedOver, err := a.untilEnd(watching, failed)
 	stopWatching()
 	watcher.Wait()
