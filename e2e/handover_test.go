@@ -144,7 +144,8 @@ func TestHandOverUnderLoad(t *testing.T) {
 		}
 	}
 	took := time.Since(begun)
-	time.Sleep(100 * time.Millisecond) // calls on the last one
+	served := l.calls.Load()
+	eventually(t, "calls at the last process", func() bool { return l.calls.Load() >= served+50 })
 	stop()
 	l.done.Wait()
 	for _, pid := range gone {

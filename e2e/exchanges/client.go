@@ -3,6 +3,7 @@ package exchanges
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	stdjson "encoding/json"
 	"fmt"
 	"os"
@@ -114,6 +115,25 @@ func environment() (env []string) {
 		}
 	}
 	return append(env, "NO_PROXY=*")
+}
+
+// run makes the job's exchanges with one, which trusts the job's authority.
+func (j *Job) run(ctx context.Context, one func(context.Context, *x509.CertPool, *Row, *Seen) error) ([]Seen, error) {
+	pem, err := os.ReadFile(j.CA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", j.CA)
+	}
+	return each(ctx, j.Rows, func(ctx context.Context, row *Row) Seen {
+		seen := Seen{}
+		if err := one(ctx, pool, row, &seen); err != nil {
+			seen.Error = classOf(err)
+		}
+		return seen
+	}), nil
 }
 
 // each runs one for every row, a few at a time, and returns what they saw.

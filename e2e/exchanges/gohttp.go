@@ -6,14 +6,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptrace"
 	"net/textproto"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,21 +22,7 @@ import (
 
 // runGo makes the exchanges with net/http, and HTTP/2 with its transport.
 func runGo(ctx context.Context, job Job) ([]Seen, error) {
-	pem, err := os.ReadFile(job.CA)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", job.CA)
-	}
-	return each(ctx, job.Rows, func(ctx context.Context, row *Row) Seen {
-		seen := Seen{}
-		if err := goCall(ctx, pool, row, &seen); err != nil {
-			seen.Error = classOf(err)
-		}
-		return seen
-	}), nil
+	return job.run(ctx, goCall)
 }
 
 func goCall(ctx context.Context, pool *x509.CertPool, row *Row, seen *Seen) error {

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -19,21 +18,7 @@ import (
 
 // runRaw makes the exchanges by writing bytes to a socket: what no client shows, it sees.
 func runRaw(ctx context.Context, job Job) ([]Seen, error) {
-	pem, err := os.ReadFile(job.CA)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", job.CA)
-	}
-	return each(ctx, job.Rows, func(ctx context.Context, row *Row) Seen {
-		seen := Seen{}
-		if err := rawCall(ctx, pool, row, &seen); err != nil {
-			seen.Error = classOf(err)
-		}
-		return seen
-	}), nil
+	return job.run(ctx, rawCall)
 }
 
 func rawCall(ctx context.Context, pool *x509.CertPool, row *Row, seen *Seen) error {
