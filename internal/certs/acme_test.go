@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,6 +83,7 @@ func TestACertificateIsGotFromAnAuthority(t *testing.T) {
 	}
 }
 
+// Each test has names of its own: certmagic keeps the open proofs of a process by name.
 func TestARestartAsksForNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -89,19 +91,19 @@ func TestARestartAsksForNothing(t *testing.T) {
 	l.Close()
 	r := newRig(t, catalog.Server{}, func(o *Options) { o.ACMEDir = dir })
 	ca := acmetest.Start(t, acmetest.Options{TLSPort: 1, HTTPPort: port})
-	server := catalog.Server{ACME: &catalog.ACME{Hosts: []string{"a.test"}, Directory: ca.Directory, CAFile: ca.CAFile, AcceptTerms: true, HTTPPort: port}}
+	server := catalog.Server{ACME: &catalog.ACME{Hosts: []string{"restart.test"}, Directory: ca.Directory, CAFile: ca.CAFile, AcceptTerms: true, HTTPPort: port}}
 	if err := r.Load(server); err != nil {
 		t.Fatal(err)
 	}
 	// The authority finds nobody under its port for TLS-ALPN-01, and its proof on the plain one.
 	eventually(t, "a certificate", func() bool { return r.Report().Certificates[0].OK })
-	orders, serial := ca.Orders(), r.shown(t, "a.test")
+	orders, serial := ca.Orders(), r.shown(t, "restart.test")
 	if orders == 0 {
 		t.Fatalf("no order is in the authority's log:\n%s", ca.Log())
 	}
 	again := newRig(t, server, func(o *Options) { o.ACMEDir = dir })
 	eventually(t, "the certificate", func() bool { return again.Report().Certificates[0].OK })
-	if again.shown(t, "a.test") != serial || ca.Orders() != orders {
+	if again.shown(t, "restart.test") != serial || ca.Orders() != orders {
 		t.Errorf("another certificate, or %d orders after %d", ca.Orders(), orders)
 	}
 	// The same settings once more change nothing, others begin anew.
@@ -119,10 +121,13 @@ func TestAProofIsAnsweredOnAPlainAddressOfOurs(t *testing.T) {
 	t.Parallel()
 	l, port := listenPort(t)
 	r := newRig(t, catalog.Server{}, func(o *Options) { o.ACMEDir = t.TempDir() })
+	var mu sync.Mutex
 	var asked []string
 	plain := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, rq *http.Request) {
 		body, ok := r.Challenge(rq.Context(), rq.Host, rq.URL.Path)
+		mu.Lock()
 		asked = append(asked, rq.URL.Path)
+		mu.Unlock()
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -138,15 +143,17 @@ func TestAProofIsAnsweredOnAPlainAddressOfOurs(t *testing.T) {
 		<-done
 	}()
 	ca := acmetest.Start(t, acmetest.Options{TLSPort: 1, HTTPPort: port})
-	if err := r.Load(catalog.Server{ACME: &catalog.ACME{Hosts: []string{"a.test"}, Directory: ca.Directory, CAFile: ca.CAFile, AcceptTerms: true, HTTPPort: port}}); err != nil {
+	if err := r.Load(catalog.Server{ACME: &catalog.ACME{Hosts: []string{"proof.test"}, Directory: ca.Directory, CAFile: ca.CAFile, AcceptTerms: true, HTTPPort: port}}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a certificate", func() bool { return r.Report().Certificates[0].OK })
+	mu.Lock()
+	defer mu.Unlock()
 	if len(asked) == 0 || !strings.HasPrefix(asked[0], ChallengePath) {
 		t.Errorf("the authority asked for %q", asked)
 	}
 	for _, path := range []string{ChallengePath, ChallengePath + "nonsense", ChallengePath + "../x"} {
-		if body, ok := r.Challenge(t.Context(), "a.test", path); ok {
+		if body, ok := r.Challenge(t.Context(), "proof.test", path); ok {
 			t.Errorf("%s is answered with %q", path, body)
 		}
 	}
