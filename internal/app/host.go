@@ -30,6 +30,7 @@ type hostWatch struct {
 	log        *slog.Logger
 
 	acceptLog seldom
+	thrift    thrift
 
 	mu       sync.Mutex
 	now      *journey.Host
@@ -87,6 +88,7 @@ func (w *hostWatch) lookedUp(name string, took time.Duration, answered bool) {
 func (w *hostWatch) facts(since time.Time) *journey.Host { return w.sampler.Facts(since) }
 
 func (w *hostWatch) tick(t host.Tick) {
+	w.thrift.resident.Store(t.Resident)
 	if g := w.gateway.Load(); g != nil {
 		g.Tick(shed.Signal{Delay: t.Delay, Needed: t.Needed, Resident: t.Resident})
 	}
@@ -95,6 +97,7 @@ func (w *hostWatch) tick(t host.Tick) {
 // sample takes in a second: what is wrong for long enough is written to the log, once, and again when it
 // is over.
 func (w *hostWatch) sample(h *journey.Host) {
+	w.thrift.second(h)
 	list := diagnose.HostTroubles(h)
 	if g := w.gateway.Load(); g != nil {
 		s := g.Load()
