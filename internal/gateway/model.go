@@ -129,7 +129,7 @@ func (c *call) translate() bool {
 	if !c.readModelBody() {
 		return false
 	}
-	if err := c.dialect.ReadRequest(&c.llmReq, c.op, c.body); err != nil {
+	if err := c.dialect.ReadRequest(&c.llmReq, llm.Match{Op: c.op, Model: c.pathModel}, c.body); err != nil {
 		f := failure{kind: fault.BadRequest}
 		f.detail = "The request's body can't be used: " + err.Error() + "."
 		var re *llm.RequestError

@@ -20,9 +20,21 @@ const (
 	ListModels
 	GetModel
 	Realtime // OpenAI: GET realtime, a WebSocket whose model stands in the query
+	CountTokens
+	Rerank
+	Images         // OpenAI: images/generations, images/edits, images/variations
+	Speech         // OpenAI: audio/speech
+	Transcriptions // OpenAI: audio/transcriptions, a form
+	Translations   // OpenAI: audio/translations, a form
+	Files          // OpenAI: files and what is below
+	Batches        // OpenAI: batches and what is below
+	Stored         // OpenAI: GET, DELETE and POST below responses/{id}
 )
 
-var operationNames = [...]string{"none", "chat", "completions", "responses", "embeddings", "moderations", "list_models", "get_model", "realtime"}
+var operationNames = [...]string{
+	"none", "chat", "completions", "responses", "embeddings", "moderations", "list_models", "get_model", "realtime",
+	"count_tokens", "rerank", "images", "speech", "transcriptions", "translations", "files", "batches", "stored",
+}
 
 func (o Operation) String() string { return operationNames[o] }
 
@@ -37,7 +49,12 @@ type Route struct {
 type Match struct {
 	Op    Operation
 	Model string // the model that the path names, "" when the body does
-	Allow string // when the path is known and the method is not: the methods that are, for a 405
+	// Stream tells that the address itself asks for a stream (Gemini's streamGenerateContent), Detail what
+	// else it says: a variant of the operation, or what stands behind the address ("file-abc/content").
+	Stream bool
+	Detail string
+	Query  string // as the caller sent it; set by the gateway
+	Allow  string // when the path is known and the method is not: the methods that are, for a 405
 }
 
 // Model is one entry of the list of models.
@@ -80,9 +97,9 @@ type Dialect interface {
 	// Path is op's path below a provider's base URL, such as "/chat/completions".
 	Path(op Operation) string
 
-	// ReadRequest reads the body of op into req, which aliases body afterwards. The error is a
+	// ReadRequest reads the body of a call to m into req, which aliases body afterwards. The error is a
 	// *RequestError. It allocates nothing for a request without fault.
-	ReadRequest(req *Request, op Operation, body []byte) error
+	ReadRequest(req *Request, m Match, body []byte) error
 
 	// ReadAnswer reads the whole body of a 2xx answer that is no event stream.
 	ReadAnswer(op Operation, body []byte) Answer
@@ -110,6 +127,19 @@ type Dialect interface {
 
 	// AppendModel appends the body for one model.
 	AppendModel(dst []byte, m Model) []byte
+}
+
+// Placer is a Dialect whose addresses name the model.
+type Placer interface {
+	// Place is the path below a provider's base URL, and the query without its "?", for a call of op to a
+	// provider's model.
+	Place(op Operation, model string, stream bool) (path, query string)
+}
+
+// Framed is a Dialect that has streams of another framing than server-sent events.
+type Framed interface {
+	// FramedStream is NewStream for an answer of this Content-Type; nil when it is no stream.
+	FramedStream(op Operation, contentType string) *Stream
 }
 
 // AppendLine appends ready JSON on one line: white space between tokens may be line ends, which

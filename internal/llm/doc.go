@@ -11,7 +11,7 @@
 // The request, once its body is buffered:
 //
 //	match, ok := dialect.Lookup(method, path)
-//	err := dialect.ReadRequest(&req, match.Op, body)      // *RequestError: answer 400 with AppendError
+//	err := dialect.ReadRequest(&req, match, body)         // *RequestError: answer 400 with AppendError
 //	body = req.Rewrite(body2[:0], body, targetModel, ask)  // per attempt, for the model of its target
 //
 // The answer, head first. An event stream goes through a Stream, piece by piece as it arrives:

@@ -17,7 +17,7 @@ type Edit struct {
 type Request struct {
 	Op      Operation
 	Model   []byte        // the model's name, unescaped
-	ModelAt jsonscan.Span // the place of its value in the body, quotes included
+	ModelAt jsonscan.Span // the place of its value in the body, quotes included; zero when the address names it
 	Stream  bool
 	// UsageAsked tells that a stream will report its usage to the caller without our doing: the
 	// caller asked for it, or the dialect always reports it.
@@ -32,7 +32,7 @@ type Request struct {
 // changes it appends body itself. It allocates only when dst has no room.
 func (r *Request) Rewrite(dst, body []byte, model string, ask bool) []byte {
 	ask = ask && r.AskUsage.Text != ""
-	rename := string(r.Model) != model
+	rename := r.ModelAt.To > 0 && string(r.Model) != model
 	from := 0
 	if ask && r.AskUsage.At.From < r.ModelAt.From {
 		dst, from = r.AskUsage.apply(dst, body, from), r.AskUsage.At.To

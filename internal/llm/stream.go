@@ -79,6 +79,8 @@ type Stream struct {
 
 	joined  []byte // data of an event with several data lines
 	frame   []byte // the error event
+	tap     func(Event)
+	framer  Framer
 	begun   bool
 	skipLF  bool // the last event ended in CR: an LF that follows belongs to it
 	dropped bool // and it was dropped
@@ -97,6 +99,27 @@ func NewStream(judge Judge, limit int) *Stream {
 	s.state.Usage = NoUsage()
 	return s
 }
+
+// Framer cuts a stream that is not made of server-sent events: a binary event stream, lines of JSON, a
+// JSON array. A Framer serves one stream.
+type Framer interface {
+	// Cut returns the offset after the first whole frame in data, or -1 when more is needed. An error
+	// means that data is no such stream.
+	Cut(data []byte) (end int, err error)
+	// Event is what a whole frame holds; one without Data is passed on and not judged.
+	Event(frame []byte) (Event, error)
+}
+
+// NewFramedStream returns a Stream of another framing.
+func NewFramedStream(judge Judge, limit int, framer Framer) *Stream {
+	s := NewStream(judge, limit)
+	s.framer = framer
+	return s
+}
+
+// Tap makes tap be told of each event with data that passes, after it was judged and before it goes out.
+// It must not keep the event.
+func (s *Stream) Tap(tap func(Event)) { s.tap = tap }
 
 // State returns what is known so far. Its Usage has Source "" until Finish.
 func (s *Stream) State() *StreamState { return &s.state }
@@ -155,6 +178,9 @@ func (s *Stream) release() {
 // events judges the whole events in data, appends what passes to out and returns where the rest,
 // the begin of an event, starts. Neighbours that pass go out as one piece.
 func (s *Stream) events(data []byte, out [][]byte) (_ [][]byte, rest int) {
+	if s.framer != nil {
+		return s.frames(data, out)
+	}
 	from := 0 // the first byte that passes and is not in out yet
 	start := 0
 	line, next := s.line, s.next
@@ -183,6 +209,51 @@ func (s *Stream) events(data []byte, out [][]byte) (_ [][]byte, rest int) {
 	}
 	s.line, s.next = line-start, next-start
 	return appendPiece(out, data[from:start]), start
+}
+
+// frames is events for another framing. Nothing is cut out of a frame.
+func (s *Stream) frames(data []byte, out [][]byte) (_ [][]byte, rest int) {
+	from, start := 0, 0
+	for start < len(data) {
+		n, err := s.framer.Cut(data[start:])
+		if err != nil {
+			s.malformed(data[start:], err.Error())
+			return appendPiece(out, data[from:start]), start
+		}
+		if n < 0 {
+			break
+		}
+		action := s.frameOf(data[start : start+n])
+		switch action {
+		case Pass, Cut:
+		case Drop:
+			out = appendPiece(out, data[from:start])
+			from = start + n
+		default:
+			out = appendPiece(out, data[from:start])
+			s.stop(action, data[start:start+n])
+			return out, start + n
+		}
+		start += n
+	}
+	return appendPiece(out, data[from:start]), start
+}
+
+func (s *Stream) frameOf(frame []byte) Action {
+	ev, err := s.framer.Event(frame)
+	if err != nil {
+		s.state.Problem = err.Error()
+		return Malformed
+	}
+	if len(ev.Data) == 0 {
+		return Pass
+	}
+	s.state.Events++
+	action := s.judge.Judge(&s.state, ev)
+	if s.tap != nil && (action == Pass || action == Cut) {
+		s.tap(ev)
+	}
+	return action
 }
 
 func appendPiece(out [][]byte, p []byte) [][]byte {
@@ -283,6 +354,9 @@ func (s *Stream) block(block []byte) (action Action, cut jsonscan.Span) {
 	}
 	s.state.Events++
 	action = s.judge.Judge(&s.state, ev)
+	if s.tap != nil && (action == Pass || action == Cut) {
+		s.tap(ev)
+	}
 	if action == Cut {
 		if dataLines > 1 {
 			// The span is one of the joined data. The member stays: it is null and says nothing.
@@ -350,6 +424,9 @@ func (s *Stream) Finish(clean bool, out [][]byte) ([][]byte, End) {
 // last judges what stands after the last blank line: some servers end without one. cut tells that it
 // is the begin of something longer.
 func (s *Stream) last() (pieces [][]byte, cut bool) {
+	if s.framer != nil {
+		return s.lastFrame()
+	}
 	action, at := s.block(s.held)
 	switch action {
 	case Pass:
@@ -358,6 +435,23 @@ func (s *Stream) last() (pieces [][]byte, cut bool) {
 		pieces = [][]byte{s.held[:at.From], s.held[at.To:]}
 	case Fail:
 		s.stop(action, append(s.held, "\n\n"...))
+	case Malformed:
+		s.state.Problem = ""
+		cut = true
+	}
+	return pieces, cut
+}
+
+// lastFrame judges a last line without its end, where the framing has such: one that Event takes.
+func (s *Stream) lastFrame() (pieces [][]byte, cut bool) {
+	if len(bytes.TrimSpace(s.held)) == 0 {
+		return [][]byte{s.held}, false
+	}
+	switch action := s.frameOf(s.held); action {
+	case Pass, Cut:
+		pieces = [][]byte{s.held}
+	case Fail:
+		s.stop(action, s.held)
 	case Malformed:
 		s.state.Problem = ""
 		cut = true

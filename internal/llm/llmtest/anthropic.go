@@ -43,8 +43,8 @@ func (Anthropic) Lookup(method, path string) (llm.Match, bool) {
 func (Anthropic) Path(llm.Operation) string { return "/v1/messages" }
 
 // ReadRequest reads model and stream.
-func (Anthropic) ReadRequest(req *llm.Request, op llm.Operation, body []byte) error {
-	*req = llm.Request{Op: op, UsageAsked: true}
+func (Anthropic) ReadRequest(req *llm.Request, match llm.Match, body []byte) error {
+	*req = llm.Request{Op: match.Op, UsageAsked: true}
 	var scan jsonscan.Scanner
 	scan.Reset(body)
 	m := llm.Enter(&scan, "", "model", "stream")

@@ -26,7 +26,7 @@ func (s *Suite) requests(t *testing.T) {
 		var req llm.Request
 		var dst []byte
 		n := testing.AllocsPerRun(100, func() {
-			if err := s.Dialect.ReadRequest(&req, s.Op, body); err != nil {
+			if err := s.Dialect.ReadRequest(&req, llm.Match{Op: s.Op}, body); err != nil {
 				t.Fatal(err)
 			}
 			dst = req.Rewrite(dst[:0], body, "another-model", true)
@@ -112,7 +112,7 @@ func cutAround(t *testing.T, got, body []byte, req *llm.Request) (model, rest []
 func (s *Suite) mustRead(t *testing.T, body []byte) *llm.Request {
 	t.Helper()
 	var req llm.Request
-	if err := s.Dialect.ReadRequest(&req, s.Op, body); err != nil {
+	if err := s.Dialect.ReadRequest(&req, llm.Match{Op: s.Op}, body); err != nil {
 		t.Fatalf("%v:\n%s", err, body)
 	}
 	return &req
@@ -141,7 +141,7 @@ func (s *Suite) strangeMembers(t *testing.T) {
 				}
 				var req llm.Request
 				var fault *llm.RequestError
-				if err := s.Dialect.ReadRequest(&req, s.Op, []byte(text)); !errors.As(err, &fault) {
+				if err := s.Dialect.ReadRequest(&req, llm.Match{Op: s.Op}, []byte(text)); !errors.As(err, &fault) {
 					t.Errorf("%s %s: accepted as model %q", name, how, req.Model)
 				} else if fault.Pointer != "/"+name || fault.Offset <= 0 || fault.Offset >= len(text) {
 					t.Errorf("%s %s: refused with pointer %q at byte %d: %v", name, how, fault.Pointer, fault.Offset, err)
@@ -163,7 +163,7 @@ func (s *Suite) notRequests(t *testing.T) {
 	for cut := range len(body) {
 		var req llm.Request
 		var fault *llm.RequestError
-		if err := s.Dialect.ReadRequest(&req, s.Op, []byte(body[:cut])); !errors.As(err, &fault) {
+		if err := s.Dialect.ReadRequest(&req, llm.Match{Op: s.Op}, []byte(body[:cut])); !errors.As(err, &fault) {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
 	}
@@ -174,7 +174,7 @@ func (s *Suite) notRequests(t *testing.T) {
 	} {
 		var req llm.Request
 		var fault *llm.RequestError
-		if err := s.Dialect.ReadRequest(&req, s.Op, []byte(text)); !errors.As(err, &fault) {
+		if err := s.Dialect.ReadRequest(&req, llm.Match{Op: s.Op}, []byte(text)); !errors.As(err, &fault) {
 			t.Errorf("%q is accepted", text)
 		} else if fault.Pointer != pointer {
 			t.Errorf("%q: pointer %q, want %q (%v)", text, fault.Pointer, pointer, err)

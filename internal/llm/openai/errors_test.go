@@ -193,13 +193,13 @@ func TestOtherOperationsReadOnlyWhatTheyHave(t *testing.T) {
 		{llm.Embeddings, `{"model":"m","input":"x","stream":"odd","stream":1}`, false},
 		{llm.Moderations, `{"model":"m","input":"x"}`, false},
 	} {
-		if err := d.ReadRequest(&req, c.op, []byte(c.body)); err != nil {
+		if err := d.ReadRequest(&req, llm.Match{Op: c.op}, []byte(c.body)); err != nil {
 			t.Errorf("%v: %v", c.op, err)
 		} else if (req.AskUsage.Text != "") != c.ask {
 			t.Errorf("%v: asks for usage with %q", c.op, req.AskUsage.Text)
 		}
 	}
-	err := d.ReadRequest(&req, llm.Chat, []byte(`{"model":"m","stream_options":{"include_usage":true,"include_usage":false},"stream":true}`))
+	err := d.ReadRequest(&req, llm.Match{Op: llm.Chat}, []byte(`{"model":"m","stream_options":{"include_usage":true,"include_usage":false},"stream":true}`))
 	if err == nil || !strings.HasPrefix(err.Error(), "/stream_options/include_usage stands twice") {
 		t.Errorf("a repeated include_usage: %v", err)
 	}

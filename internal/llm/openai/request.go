@@ -13,7 +13,8 @@ const (
 )
 
 // ReadRequest reads model and stream, and for chat and completions whether stream_options asks for usage.
-func (Dialect) ReadRequest(req *llm.Request, op llm.Operation, body []byte) error {
+func (Dialect) ReadRequest(req *llm.Request, match llm.Match, body []byte) error {
+	op := match.Op
 	*req = llm.Request{Op: op}
 	var scan jsonscan.Scanner
 	scan.Reset(body)

@@ -336,7 +336,7 @@ func BenchmarkReadRequest(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if dialect.ReadRequest(&req, llm.Chat, body) != nil {
+		if dialect.ReadRequest(&req, llm.Match{Op: llm.Chat}, body) != nil {
 			b.Fatal()
 		}
 		dst = req.Rewrite(dst[:0], body, "llama-3.3-70b", true)

@@ -127,7 +127,7 @@ func streamed(t *testing.T, url, body string, op llm.Operation) (text, finish st
 	dialect := openai.New()
 	body = strings.TrimSuffix(body, "}") + `,"stream":true}`
 	var req llm.Request
-	if err := dialect.ReadRequest(&req, op, []byte(body)); err != nil {
+	if err := dialect.ReadRequest(&req, llm.Match{Op: op}, []byte(body)); err != nil {
 		t.Fatal(err)
 	}
 	status, header, answer := post(t, url+"/v1"+dialect.Path(op), string(req.Rewrite(nil, []byte(body), string(req.Model), true)))
