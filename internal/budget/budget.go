@@ -1,0 +1,192 @@
+// Package budget keeps callers within what they may use in a window of time: tokens a minute, dollars a
+// month. A call reserves what it may use before it goes out and settles what it did use when it is over, so
+// that calls that run at the same time cannot spend the same dollar twice.
+//
+// A reservation is granted while what is used, what others have reserved and its own amount fit together, and
+// also when nothing is used up yet and nobody else has a reservation: so a limit is passed by at most what one
+// call used more than it had reserved. While only others' reservations stand in the way a call waits for them
+// to be settled instead of being refused.
+package budget
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// Unit is what a limit counts.
+type Unit uint8
+
+// The units. Dollars are counted in billionths.
+const (
+	Tokens Unit = iota
+	Nanodollars
+)
+
+// Period is the window of a limit. Windows are the same for everybody and begin at whole multiples of the
+// period since 1970, months, weeks (on Mondays) and days at midnight, all in UTC.
+type Period struct {
+	Every    time.Duration // of a window of fixed length
+	Calendar string        // "day", "week" or "month"; "" for Every
+}
+
+// Window is the window at a time: its begin and its end.
+func (p Period) Window(now time.Time) (from, to time.Time) {
+	now = now.UTC()
+	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	switch p.Calendar {
+	case "day":
+		return day, day.AddDate(0, 0, 1)
+	case "week":
+		from = day.AddDate(0, 0, -(int(day.Weekday())+6)%7)
+		return from, from.AddDate(0, 0, 7)
+	case "month":
+		from = time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+		return from, from.AddDate(0, 1, 0)
+	}
+	from = now.Truncate(p.Every)
+	return from, from.Add(p.Every)
+}
+
+func (p Period) String() string {
+	if p.Calendar != "" {
+		return p.Calendar
+	}
+	return p.Every.String()
+}
+
+// Limit is how much may be used in a window.
+type Limit struct {
+	Name   string // who it is for and what it counts, such as "application/web/tokens": the same on every node
+	Unit   Unit
+	Max    int64
+	Period Period
+}
+
+// Verdict is what became of a reservation.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Granted Verdict = iota
+	Busy            // what others have reserved leaves no room yet
+	Spent           // the limit is used up
+)
+
+// State is what a limit's window holds.
+type State struct{ Used, Reserved int64 }
+
+// Counters keep the windows of limits. They are safe for concurrent use. Amounts are in the limit's unit,
+// key names one window of one limit.
+type Counters interface {
+	// Reserve sets amount aside under id, which no other reservation of the key has. The window is forgotten
+	// after ends, and a reservation that is never settled after an hour.
+	Reserve(ctx context.Context, key, id string, amount, limit int64, ends time.Time) (Verdict, State, error)
+	// Settle gives a reservation back and counts what was used.
+	Settle(ctx context.Context, key, id string, used int64, ends time.Time) error
+	// Look tells what a window holds.
+	Look(ctx context.Context, key string) (State, error)
+	// Changed is closed when something of the key may have been settled. A caller waits for it no longer
+	// than a moment, since another node's settling is not always told.
+	Changed(key string) <-chan struct{}
+}
+
+// Refusal says which limit keeps a call out.
+type Refusal struct {
+	Limit   Limit
+	State   State
+	Verdict Verdict // Spent, or Busy when the wait was over
+	Resets  time.Time
+}
+
+// Lease is what a call has reserved. It must be settled exactly once; a nil Lease reserves nothing.
+type Lease struct {
+	counters Counters
+	id       string
+	parts    []part
+}
+
+type part struct {
+	key    string
+	unit   Unit
+	amount int64
+	ends   time.Time
+}
+
+// ErrGone is the error of Take when the caller left while it waited.
+var ErrGone = errors.New("the caller left")
+
+// moment is how long a waiting call goes without looking again.
+const moment = 100 * time.Millisecond
+
+// Take reserves of every limit what a call may use, tokens and billionths of dollars, for the call named id. It waits
+// up to wait for others' reservations. The error tells that the counters can't be reached, or ErrGone.
+func Take(ctx context.Context, c Counters, limits []Limit, id string, tokens, nano int64, wait time.Duration) (*Lease, *Refusal, error) {
+	lease := &Lease{counters: c, id: id}
+	deadline := time.Now().Add(wait)
+	for i := range limits {
+		l := &limits[i]
+		amount := tokens
+		if l.Unit == Nanodollars {
+			amount = nano
+		}
+		var changed <-chan struct{}
+		for {
+			from, to := l.Period.Window(time.Now())
+			key := l.Name + "/" + strconv.FormatInt(from.Unix(), 10)
+			verdict, state, err := c.Reserve(ctx, key, id, max(amount, 0), l.Max, to)
+			if err != nil {
+				lease.Settle(0, 0)
+				return nil, nil, err
+			}
+			if verdict == Granted {
+				lease.parts = append(lease.parts, part{key, l.Unit, amount, to})
+				break
+			}
+			left := time.Until(deadline)
+			if verdict == Spent || left <= 0 {
+				lease.Settle(0, 0)
+				return nil, &Refusal{Limit: *l, State: state, Verdict: verdict, Resets: to}, nil
+			}
+			if changed == nil { // look once more: it may have changed before we listened
+				changed = c.Changed(key)
+				continue
+			}
+			t := time.NewTimer(min(left, moment))
+			select {
+			case <-changed:
+				changed = nil
+			case <-t.C:
+			case <-ctx.Done():
+				t.Stop()
+				lease.Settle(0, 0)
+				return nil, nil, ErrGone
+			}
+			t.Stop()
+		}
+	}
+	return lease, nil, nil
+}
+
+// settleWithin bounds the time that counters outside may take.
+const settleWithin = 2 * time.Second
+
+// Settle counts what the call used and gives the rest back. The error is of the limits that could not be
+// reached; their reservations end by themselves.
+func (l *Lease) Settle(tokens, nano int64) (err error) {
+	if l == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
+	defer cancel()
+	for _, p := range l.parts {
+		used := tokens
+		if p.unit == Nanodollars {
+			used = nano
+		}
+		err = errors.Join(err, l.counters.Settle(ctx, p.key, l.id, max(used, 0), p.ends))
+	}
+	l.parts = nil
+	return err
+}

@@ -1,0 +1,256 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var day = Period{Calendar: "day"}
+
+// everyCounters runs a test with each kind of counters; two shares them like two gateways.
+func everyCounters(t *testing.T, run func(t *testing.T, one, two Counters)) {
+	t.Run("memory", func(t *testing.T) {
+		m := NewMemory()
+		run(t, m, m)
+	})
+	t.Run("redis", func(t *testing.T) {
+		open := startRedis(t)
+		run(t, NewRedis(open(), "causeway/"), NewRedis(open(), "causeway/"))
+	})
+}
+
+// startRedis runs a server of its own on a socket in a temporary folder.
+func startRedis(t *testing.T) (open func() redis.UniversalClient) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal("redis-server is not installed: scripts/need.sh redis-server")
+	}
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "redis.sock")
+	cmd := exec.Command(path, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "no")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	open = func() redis.UniversalClient {
+		c := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, MaxRetries: -1})
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	c := open()
+	for end := time.Now().Add(10 * time.Second); c.Ping(context.Background()).Err() != nil; {
+		if time.Now().After(end) {
+			t.Fatal("redis-server does not answer")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return open
+}
+
+func TestTwoHundredCallsOnABudgetForTen(t *testing.T) {
+	const cost, calls, room = 1000, 200, 10
+	for _, reserved := range []int64{cost, cost - 1, cost * 3, cost * 100} {
+		t.Run(fmt.Sprintf("each reserves %d", reserved), func(t *testing.T) {
+			everyCounters(t, func(t *testing.T, one, two Counters) {
+				limits := []Limit{{Name: "a", Unit: Nanodollars, Max: cost * room, Period: day}}
+				var granted, refused atomic.Int64
+				var wg sync.WaitGroup
+				for i := range calls {
+					wg.Go(func() {
+						c := one
+						if i%2 == 1 {
+							c = two
+						}
+						lease, refusal, err := Take(context.Background(), c, limits, fmt.Sprint("call", i), 0, reserved, 30*time.Second)
+						switch {
+						case err != nil:
+							t.Error(err)
+						case refusal != nil:
+							if refusal.Verdict != Spent || refusal.State.Used < cost*room || refusal.Resets.Before(time.Now()) {
+								t.Errorf("refused: %+v", refusal)
+							}
+							refused.Add(1)
+						default:
+							granted.Add(1)
+							if err := lease.Settle(5, cost); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+				}
+				wg.Wait()
+				over := int64(0)
+				if reserved < cost {
+					over = 1 // one reservation's error
+				}
+				if n := granted.Load(); n < room || n > room+over || n+refused.Load() != calls {
+					t.Errorf("%d granted, %d refused", n, refused.Load())
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsNotUsedIsGivenBack(t *testing.T) {
+	everyCounters(t, func(t *testing.T, one, two Counters) {
+		ctx := context.Background()
+		limits := []Limit{{Name: "tokens", Unit: Tokens, Max: 100, Period: Period{Every: time.Hour}}, {Name: "money", Unit: Nanodollars, Max: 1000, Period: day}}
+		first, refusal, err := Take(ctx, one, limits, "1", 80, 10, 0)
+		if err != nil || refusal != nil {
+			t.Fatal(refusal, err)
+		}
+		// There is room for money and none for tokens: nothing stays reserved.
+		if _, refusal, err = Take(ctx, two, limits, "2", 30, 10, 0); err != nil || refusal == nil || refusal.Verdict != Busy || refusal.Limit.Name != "tokens" {
+			t.Fatalf("%+v, %v", refusal, err)
+		}
+		if err := first.Settle(40, 7); err != nil {
+			t.Fatal(err)
+		}
+		second, refusal, err := Take(ctx, two, limits, "3", 60, 990, 0)
+		if err != nil || refusal != nil {
+			t.Fatalf("%+v, %v", refusal, err)
+		}
+		if err := second.Settle(70, 993); err != nil { // more than it had reserved
+			t.Fatal(err)
+		}
+		_, refusal, err = Take(ctx, one, limits[1:], "4", 1, 1, 0)
+		if err != nil || refusal == nil || refusal.Verdict != Spent || refusal.State.Used != 1000 || refusal.State.Reserved != 0 {
+			t.Fatalf("%+v, %v", refusal, err)
+		}
+	})
+}
+
+func TestACallWaitsForTheReservationsOfOthers(t *testing.T) {
+	everyCounters(t, func(t *testing.T, one, two Counters) {
+		limits := []Limit{{Name: "w", Unit: Tokens, Max: 10, Period: day}}
+		lease, _, err := Take(context.Background(), one, limits, "1", 10, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan *Lease)
+		go func() {
+			l, refusal, err := Take(context.Background(), two, limits, "2", 10, 0, 20*time.Second)
+			if err != nil || refusal != nil {
+				t.Errorf("%+v, %v", refusal, err)
+			}
+			got <- l
+		}()
+		ctx, leave := context.WithCancel(context.Background())
+		leave()
+		if _, _, err := Take(ctx, NewCancelled(one), limits, "3", 10, 0, 20*time.Second); !errors.Is(err, ErrGone) {
+			t.Errorf("one who left: %v", err)
+		}
+		select {
+		case <-got:
+			t.Fatal("it did not wait")
+		default:
+		}
+		if err := lease.Settle(0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := (<-got).Settle(1, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// NewCancelled wraps counters so that a caller's own end does not end a question to them.
+func NewCancelled(c Counters) Counters { return patient{c} }
+
+type patient struct{ Counters }
+
+func (p patient) Reserve(_ context.Context, key, id string, amount, limit int64, ends time.Time) (Verdict, State, error) {
+	return p.Counters.Reserve(context.Background(), key, id, amount, limit, ends)
+}
+
+func TestMemoryIsKeptAndForgotten(t *testing.T) {
+	m := NewMemory()
+	limits := []Limit{{Name: "k", Unit: Tokens, Max: 10, Period: day}}
+	lease, _, err := Take(context.Background(), m, limits, "1", 4, 0, 0)
+	if err != nil || len(m.Changes()) != 0 {
+		t.Fatal(err, "a reservation alone is not kept")
+	}
+	if err := lease.Settle(4, 0); err != nil {
+		t.Fatal(err)
+	}
+	kept := m.Changes()
+	if len(kept) != 1 || kept[0].Used != 4 || m.Changes() != nil {
+		t.Fatalf("kept %+v", kept)
+	}
+	next := NewMemory()
+	next.Restore(kept)
+	if _, refusal, _ := Take(context.Background(), next, []Limit{{Name: "k", Unit: Tokens, Max: 4, Period: day}}, "2", 1, 0, 0); refusal == nil || refusal.Verdict != Spent {
+		t.Fatalf("what was used before the start does not count: %+v", refusal)
+	}
+	if _, _, err := next.Reserve(context.Background(), "over", "x", 1, 5, time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Settle(context.Background(), "over", "x", 1, time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	next.sweep = time.Time{}
+	_, _, _ = next.Reserve(context.Background(), "other", "x", 1, 5, time.Now().Add(time.Hour))
+	if s, _ := next.Look(context.Background(), "over"); s.Used != 0 {
+		t.Error("a window that is over is still there")
+	}
+}
+
+func TestWindows(t *testing.T) {
+	at := time.Date(2026, 11, 25, 13, 14, 15, 0, time.FixedZone("x", 3600)) // a Wednesday
+	for _, tt := range []struct {
+		p        Period
+		from, to string
+	}{
+		{Period{Every: time.Minute}, "2026-11-25T12:14:00Z", "2026-11-25T12:15:00Z"},
+		{Period{Calendar: "day"}, "2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z"},
+		{Period{Calendar: "week"}, "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z"},
+		{Period{Calendar: "month"}, "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"},
+	} {
+		from, to := tt.p.Window(at)
+		if from.Format(time.RFC3339) != tt.from || to.Format(time.RFC3339) != tt.to {
+			t.Errorf("%v: %v to %v", tt.p, from, to)
+		}
+	}
+	if from, _ := (Period{Calendar: "week"}).Window(time.Date(2026, 11, 29, 1, 0, 0, 0, time.UTC)); from.Day() != 23 {
+		t.Errorf("a Sunday's week begins %v", from)
+	}
+}
+
+func TestGuessesAreLearned(t *testing.T) {
+	e := NewEstimates()
+	if in, out := e.Guess("web", "m", 400, 0); in != 101 || out != Much+1 {
+		t.Errorf("nothing is known: %d, %d", in, out)
+	}
+	if _, out := e.Guess("web", "m", 400, 50); out != 50 {
+		t.Errorf("what the call says: %d", out)
+	}
+	e.Learn("web", "m", 400, 400, 1000)
+	if in, out := e.Guess("web", "m", 800, 0); in != 801 || out != 1001 {
+		t.Errorf("learned: %d, %d", in, out)
+	}
+	if _, out := e.Guess("web", "m", 800, 5000); out != 1001 {
+		t.Errorf("it allows more than it uses: %d", out)
+	}
+	if _, out := e.Guess("other", "m", 800, 0); out != Much+1 {
+		t.Errorf("another application: %d", out)
+	}
+	for range 200 {
+		e.Learn("web", "m", 400, 100, 10)
+	}
+	if _, out := e.Guess("web", "m", 800, 0); out > 30 {
+		t.Errorf("not forgotten: %d", out)
+	}
+}
