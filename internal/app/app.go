@@ -27,9 +27,8 @@ import (
 	"causeway/internal/identity"
 	"causeway/internal/ledger"
 	"causeway/internal/listen"
-	"causeway/internal/llm"
-	"causeway/internal/llm/openai"
 	"causeway/internal/meter"
+	"causeway/internal/responses"
 	"causeway/internal/snapshot"
 	"causeway/internal/store"
 	"causeway/internal/wire"
@@ -82,6 +81,8 @@ type App struct {
 	meter    *meter.Meter
 	sandbox  *sandboxServer
 	gateway  *gateway.Gateway
+	kept     *responses.Keeper
+	limits   limits
 	door     *wire.Door
 	doorLog  doorLog
 	certs    certificates
@@ -145,7 +146,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		c = catalog.Default()
 	}
 	for _, step := range []func(context.Context, *catalog.Catalog) error{
-		a.openListeners, a.openData, a.openAccounts, a.openMeter, a.openHost, a.openGateway, a.openDoor, a.openConsole,
+		a.openListeners, a.openData, a.openAccounts, a.openMeter, a.openHost, a.openResponses, a.openLimits, a.openGateway, a.openDoor, a.openConsole,
 	} {
 		if err := step(ctx, c); err != nil {
 			return nil, err
@@ -203,7 +204,7 @@ func ledgerLimits(c *catalog.Catalog) ledger.Limits {
 func (a *App) openMeter(context.Context, *catalog.Catalog) (err error) {
 	a.meter, err = meter.New(meter.Options{
 		Version: a.o.Version, Commit: a.o.Commit, Log: a.log,
-		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures},
+		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures, Models: a.modelFigures, Keys: a.keyFigures},
 	})
 	return err
 }
@@ -221,7 +222,7 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 		return err
 	}
 	a.gateway, err = gateway.New(gateway.Options{
-		Ledger: a.ledger, Sandbox: a.sandbox, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
+		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Counters: a.limits.counters, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
 	}, gen)
 	if err != nil {
 		return err
@@ -247,7 +248,7 @@ func (a *App) compile(c *catalog.Catalog, old *snapshot.Generation) (*snapshot.G
 func (a *App) deps() snapshot.Deps {
 	d := snapshot.Deps{
 		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: a.host.memoryMax, OnLookup: a.host.lookedUp,
-		Dialects: []llm.Dialect{openai.New()}, Speaks: openai.New(), Extra: a.extra,
+		Dialects: dialects(), Speak: speak(), Prices: a.limits.prices, Extra: a.extra,
 	}
 	if a.sandbox != nil {
 		d.SandboxURL, d.SandboxModels = a.sandbox.url, sandboxModels
@@ -278,6 +279,7 @@ func (a *App) install(c *catalog.Catalog) error {
 		return err
 	}
 	a.ledger.SetLimits(ledgerLimits(c))
+	a.kept.Configure(keepResponses(c), c.LLM.KeepResponsesSize)
 	a.door.Configure(a.doorOptions(c))
 	a.meter.Install(gen.Meter, gen.Number)
 	gen.Start()

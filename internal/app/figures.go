@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"causeway/internal/admin"
@@ -32,6 +33,20 @@ func (a *App) targetFigures() []meter.Target {
 	return a.gateway.Generation().Targets()
 }
 
+func (a *App) modelFigures() []meter.ModelTarget {
+	if a.gateway == nil {
+		return nil
+	}
+	return a.gateway.Generation().ModelTargets()
+}
+
+func (a *App) keyFigures() []meter.ProviderKey {
+	if a.gateway == nil {
+		return nil
+	}
+	return a.gateway.Generation().ProviderKeys()
+}
+
 func (a *App) readiness(ctx context.Context) admin.Readiness {
 	gen := a.gateway.Generation()
 	r := admin.Readiness{Generation: gen.Number, ConfigHash: gen.Hash, Draining: a.gateway.Draining(), ConfigError: a.failure()}
@@ -41,7 +56,7 @@ func (a *App) readiness(ctx context.Context) admin.Readiness {
 		r.StoreError = err.Error()
 	}
 	r.Ledger = a.ledgerState()
-	r.Warnings = append(a.host.told(), a.certificateWarnings()...)
+	r.Warnings = slices.Concat(a.host.told(), a.certificateWarnings(), a.limitWarnings(), gen.Troubles())
 	return r
 }
 

@@ -12,9 +12,10 @@ type builder struct{ folder string }
 func (b builder) catalog(root *value) *Catalog {
 	c := &Catalog{
 		Server:       b.server(root.get("server")),
-		LLM:          LLM{Hosts: texts(root.get("llm").get("hosts")), Prefix: as[string](root.get("llm").get("prefix"))},
+		LLM:          llmAddresses(root.get("llm")),
 		Calls:        calls(root.get("calls")),
 		Storage:      Storage{Database: as[string](root.get("storage").get("database")), Counters: as[string](root.get("storage").get("counters"))},
+		Prices:       modelPrices(root.get("prices")),
 		Providers:    map[string]*Provider{},
 		Models:       map[string]*Model{},
 		Services:     map[string]*Service{},
@@ -24,7 +25,7 @@ func (b builder) catalog(root *value) *Catalog {
 		c.Providers[name] = b.provider(name, root.get("providers").get(name))
 	}
 	for _, name := range root.get("models").names {
-		c.Models[name] = model(name, root.get("models").get(name))
+		c.Models[name] = model(name, root.get("models").get(name), root.get("models"))
 	}
 	for _, name := range root.get("services").names {
 		c.Services[name] = b.service(name, root.get("services").get(name))
@@ -72,39 +73,19 @@ func (b builder) server(v *value) Server {
 	return s
 }
 
+func llmAddresses(v *value) LLM {
+	return LLM{
+		Hosts: texts(v.get("hosts")), Prefix: as[string](v.get("prefix")),
+		KeepResponses: as[time.Duration](v.get("keep_responses")), KeepResponsesSize: as[int64](v.get("keep_responses_size")),
+	}
+}
+
 func calls(v *value) Calls {
 	return Calls{
 		Keep:     as[time.Duration](v.get("keep")),
 		MaxSize:  as[int64](v.get("max_size")),
 		WhenFull: as[string](v.get("when_full")),
 	}
-}
-
-func (b builder) provider(name string, v *value) *Provider {
-	kind, _ := vendor(as[string](v.get("kind")))
-	p := &Provider{
-		Name:     name,
-		Kind:     kind.Kind,
-		BaseURL:  kind.address(as[string](v.get("base_url"))),
-		Timeouts: limits(v.get("timeouts")),
-		Retries:  retriesOf(v.get("retries")),
-		TLS:      b.tls(v.get("tls")),
-		Protocol: as[string](v.get("protocol")),
-		Models:   texts(v.get("models")),
-	}
-	for _, k := range v.get("keys").items {
-		p.Keys = append(p.Keys, ProviderKey{Value: Secret(as[string](k.get("value"))), Weight: number(k.get("weight"))})
-	}
-	return p
-}
-
-func model(name string, v *value) *Model {
-	m := &Model{Name: name, Balance: as[string](v.get("balance"))}
-	for _, t := range v.get("targets").items {
-		provider, model := splitModel(as[string](t.get("model")))
-		m.Targets = append(m.Targets, ModelTarget{Provider: provider, Model: model, Weight: number(t.get("weight"))})
-	}
-	return m
 }
 
 func (b builder) service(name string, v *value) *Service {
@@ -182,6 +163,7 @@ func application(name string, v *value) *Application {
 		Team:       as[string](v.get("team")),
 		Details:    as[string](v.get("details")),
 		Subscribes: texts(v.get("subscribes")),
+		Limits:     applicationLimits(v.get("limits")),
 	}
 	for _, k := range v.get("keys").items {
 		hash, _ := keyHash(k)

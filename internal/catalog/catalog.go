@@ -16,6 +16,7 @@ type Catalog struct {
 	Storage      Storage
 	Providers    map[string]*Provider
 	Models       map[string]*Model
+	Prices       map[string]ModelPrice // by PROVIDER/MODEL
 	Services     map[string]*Service
 	Applications map[string]*Application
 	// Hash is the SHA-256 of the file's bytes as lower-case hex, "" for the embedded defaults.
@@ -56,6 +57,10 @@ type LLM struct {
 	Hosts  []string
 	Prefix string // "" or "/ai", without trailing slash
 	Off    bool   // no LLM addresses at all (causeway proxy); not in the file
+	// KeepResponses is how long conversations of the Responses API are kept after their last turn, 0 not at
+	// all; KeepResponsesSize how much is kept.
+	KeepResponses     time.Duration
+	KeepResponsesSize int64
 }
 
 // Calls says how long calls are kept.
@@ -82,36 +87,82 @@ func (s Secret) Reveal() string { return string(s) }
 
 // Provider is where models come from.
 type Provider struct {
-	Name     string
-	Kind     string // the vendor's lower-case name, or "openai-compatible", or "sandbox"
-	BaseURL  string // as configured or the vendor's; "" only for the sandbox
-	Keys     []ProviderKey
-	Timeouts Timeouts
-	Retries  Retries
-	TLS      UpstreamTLS
-	Protocol string // http1 | auto | h2 | h2c
+	Name string
+	Kind string // the vendor's lower-case name, or "openai-compatible", or "sandbox"
+	// Vendor is the kind's row with what the file says otherwise: dialect, auth, quirks. It is never nil.
+	Vendor  *Vendor
+	BaseURL string // as configured or the vendor's; "" only for the sandbox
+	Keys    []ProviderKey
+	// CallerKey lets the caller's own provider key through; then there are no Keys.
+	CallerKey bool
+	Region    string // of bedrock
+	Project   string // of vertex
+	Location  string // of vertex
+	// Credentials are the JSON of a Google service account, CredentialsFile a file with it; one of the
+	// two for vertex, unless Keys holds access tokens.
+	Credentials     Secret
+	CredentialsFile string
+	APIVersion      string            // of azure-openai; "" is the v1 API
+	Deployments     map[string]string // of azure-openai: model -> deployment
+	Headers         map[string]string // to set on each call
+	Timeouts        Timeouts
+	Retries         Retries
+	TLS             UpstreamTLS
+	Protocol        string // http1 | auto | h2 | h2c
 	// Models are the names that the provider is said to have, for bare names and GET /v1/models.
 	Models []string
 }
 
-// ProviderKey is one key of a provider.
+// DatedAPI tells whether APIVersion is one with a date: Azure then has deployments in the path.
+func (p *Provider) DatedAPI() bool { return datedAPI(p.APIVersion) }
+
+// HasPath tells whether the base URL has a path.
+func (p *Provider) HasPath() bool { return pathOf(p.BaseURL) != "" }
+
+// ProviderKey is one key of a provider: a Value, or a pair of AWS keys.
 type ProviderKey struct {
-	Value  Secret
-	Weight int
+	Value    Secret
+	Weight   int
+	Priority int    // keys of a higher number are used only when none of a lower one can be
+	Name     string // "" for none
+
+	AccessKeyID     string // "" where there is a Value
+	SecretAccessKey Secret
+	SessionToken    Secret // "" for keys that last
 }
 
 // Model is a name that callers may use.
 type Model struct {
 	Name    string
-	Balance string // weighted
+	Balance string // weighted | least_latency | least_busy | cheapest | sticky
 	Targets []ModelTarget
+	// Fallback is what is asked when no target answers, in this order.
+	Fallback []ModelTarget
+	// Strict: a call that would lose something between two dialects is refused.
+	Strict   bool
+	Failover Failover
 }
 
-// ModelTarget is one model of one provider.
+// ModelTarget is one model of one provider, or of a Model's Fallback also another Model.
 type ModelTarget struct {
-	Provider string
+	Provider string // "" when Model is a name under models
 	Model    string // the provider's own name for it
 	Weight   int
+	Price    *Price // nil: not said
+	Context  int64  // tokens that it can hold; 0: not said
+	// Supports are what it can do beyond text (vision, audio, documents, tools, json_schema); nil: not
+	// said, then it is taken to do what its vendor does.
+	Supports []string
+}
+
+// Price is what a million tokens cost, in US dollars.
+type Price struct{ Input, Output float64 }
+
+// Failover says when a failed call to a model goes on at its next target.
+type Failover struct {
+	OnRefusal   bool // also after a refusal of the content
+	OnContext   bool // also after a request that is too long, at a target that may hold more
+	MaxAttempts int  // 0: as many as there are targets, fallbacks and keys, 5 at the most
 }
 
 // Service is one REST API.
@@ -225,6 +276,7 @@ type Application struct {
 	Details    string // auto | full | safe
 	Keys       []CallerKey
 	Subscribes []string // "orders", "models/fast", "models/openai/*", "models/*"
+	Limits     Limits
 	// Certificates let it in where it sends no key.
 	Certificates []CallerCertificate
 }

@@ -83,6 +83,10 @@ func (c *checker) check(n *node, s *shape, path string, at pos) *value {
 	want := mapNode
 	if s.form == listForm {
 		want = listNode
+		if s.word != "" && n.kind == stringNode && n.text == s.word {
+			v.v = s.word
+			return v
+		}
 	}
 	if n.kind != want && n.kind != nullNode {
 		c.faults.add(n.at, fmt.Sprintf("`%s` must be %s, and this is %s", path, want, n.kind), "write "+s.noun)
@@ -159,7 +163,7 @@ func (c *checker) scalar(v *value, s *shape, at pos) {
 	case !hidden:
 		subject += ": " + shorten(n.text)
 	}
-	if strings.Contains(n.text, ": ") && n.source == "" {
+	if strings.Contains(n.text, ": ") && n.source == "" && !w.secret {
 		fix += "; or is a comma or a line break missing before the next key?"
 	}
 	c.faults.add(n.at, fmt.Sprintf("`%s` %s", subject, w.message), fix)

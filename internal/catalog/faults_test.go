@@ -45,7 +45,7 @@ func TestEachFaultIsReportedAtItsPlaceWithWhatWouldBeRight(t *testing.T) {
 			}
 			got := strings.ReplaceAll(faults.String(), filepath.Dir(file)+string(filepath.Separator), "")
 			for line := range strings.Lines(got) {
-				if strings.Contains(line, "secret") {
+				if strings.Contains(strings.NewReplacer("secret_access_key", "", "SECRET_ACCESS_KEY", "").Replace(line), "secret") {
 					t.Errorf("a fault shows a secret: %s", line)
 				}
 				if !strings.Contains(line, "; ") {

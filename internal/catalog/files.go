@@ -21,6 +21,7 @@ func (c *checker) files(root *value, b builder) {
 	c.authorities(root.get("server").get("acme").get("ca_file"), b)
 	for _, name := range root.get("providers").names {
 		c.upstreamFiles(root.get("providers").get(name).get("tls"), b)
+		c.account(root.get("providers").get(name).get("credentials_file"), b)
 	}
 	for _, name := range root.get("services").names {
 		c.upstreamFiles(root.get("services").get(name).get("upstream").get("tls"), b)

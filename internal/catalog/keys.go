@@ -36,6 +36,10 @@ func fileShape() shape {
 			doc: "Names that callers may use as a model; each stands for one model of a provider, or for several.",
 		},
 		{
+			name: "prices", shape: mappingOf(modelName(), "{PROVIDER/MODEL: {input: 0.15, output: 0.60}}", objectOf("{input: 0.15, output: 0.60}", priceKeys())),
+			doc: "What models cost, by PROVIDER/MODEL with a provider of this file, in US dollars for a million tokens; over the prices that come with the binary (docs/prices.md).",
+		},
+		{
 			name: "services", shape: mappingOf(objectName("a service's name"), "{NAME: {routes: [...], upstream: {...}}}", objectOf("{routes: [...], upstream: {...}}", serviceKeys())),
 			doc: "REST APIs of your own, by name.",
 		},
@@ -53,6 +57,9 @@ func fileShape() shape {
 func (s shape) checked(rule func(*checker, *value)) shape { s.rule = rule; return s }
 func (s shape) notEmpty() shape                           { s.filled = true; return s }
 func (s shape) hidden() shape                             { s.secret = true; return s }
+
+// orWord lets one word stand in place of the list.
+func (s shape) orWord(word string) shape { s.word = word; return s }
 
 // orScalar lets the object be written as one value, too.
 func (s shape) orScalar(short scalar) shape {
@@ -155,6 +162,14 @@ func llmKeys() []key {
 			name: "prefix", shape: scalarOf(orEmpty(pathPrefix())),
 			doc: "What stands before `/v1` in the LLM addresses, such as `/ai`.",
 		},
+		{
+			name: "keep_responses", def: "30d", shape: scalarOf(duration(0)),
+			doc: "How long a conversation of the Responses API is kept after its last turn, for `previous_response_id` where the provider can't, and for `GET /v1/responses/{id}`; 0 = not at all. Calls with `store: false` are never kept. It is in the data folder, readable by its owner alone.",
+		},
+		{
+			name: "keep_responses_size", def: "1GiB", shape: scalarOf(size(1<<20, math.MaxInt64/2)),
+			doc: "How much of them is kept: beyond it the oldest go first.",
+		},
 	}
 }
 
@@ -184,83 +199,62 @@ func storageKeys() []key {
 			doc: "`sqlite`, a file in the data folder.",
 		},
 		{
-			name: "counters", def: "memory", shape: scalarOf(store("memory", "redis", "rediss")).hidden(),
+			name: "counters", def: "memory", shape: scalarOf(counters()).hidden(),
 			doc: "`memory`, this process's own.",
 		},
 	}
 }
 
 func providerKeys() []key {
-	return []key{
+	return append(append([]key{
 		{
 			name: "kind", required: true, example: "kind: openai-compatible and a base_url", shape: scalarOf(providerKind()), aka: []string{"type", "vendor"},
 			doc: "The vendor, or `openai-compatible` for any server that speaks OpenAI's dialect; the list is below.",
 		},
 		{
 			name: "base_url", shape: scalarOf(webURL()), aka: []string{"url", "endpoint", "api_base", "baseUrl"},
-			doc: "Where the provider is, with its version path (`https://api.groq.com/openai/v1`); an address without a path gets the vendor's, or `/v1`. Optional where the vendor has one.",
+			doc: "Where the provider is: with its version path (`https://api.groq.com/openai/v1`) where OpenAI's dialect is spoken, else its root. The other form is understood too: an address without a path gets the vendor's, or `/v1`. Optional where the vendor has one.",
 		},
 		{
 			name: "keys", aka: []string{"key", "api_key", "api_keys", "apikey", "token", "secret"},
-			shape: listOf(`a list such as ["${API_KEY}"]`, providerKeyShape()).hidden(),
-			doc:   "The keys to send, chosen by weight. None for a server that asks for none.",
+			shape: listOf(`a list such as ["${API_KEY}"]`, providerKeyShape()).hidden().orWord(callerWord),
+			doc:   "The keys to send, chosen by weight. None for a server that asks for none; `caller` lets the caller's own provider key through.",
 		},
 		{
 			name: "models", shape: listOf("a list of models' names", scalarOf(modelText())),
 			doc: "Names of models that the provider has: they are in `GET /v1/models`, and a caller may use one alone, without the provider, where only one provider lists it.",
 		},
-		{name: "timeouts", shape: timeouts("10m", "5m"), doc: "Limits on the time of a call."},
-		{name: "retries", shape: retries(), doc: "What is tried again, and how often."},
+	}, reachKeys()...),
+		key{name: "timeouts", shape: timeouts("10m", "5m"), doc: "Limits on the time of a call."},
+		key{name: "retries", shape: retries(), doc: "What is tried again, and how often."},
 		protocolKey("auto", "What is spoken to the provider."),
-		{name: "tls", shape: upstreamTLS(), doc: "How the provider's certificate is verified."},
-	}
+		key{name: "tls", shape: upstreamTLS(), doc: "How the provider's certificate is verified."},
+	)
 }
 
 func providerKeyShape() shape {
-	return objectOf("{value: KEY, weight: 1}", []key{
+	return objectOf("{value: KEY, weight: 1}", append([]key{
 		{
 			name: "value", shape: scalarOf(secretText("a key")).hidden(), aka: []string{"key", "token"},
 			doc: "The key.",
 		},
 		{
 			name: "weight", def: "1", shape: scalarOf(weight()),
-			doc: "Its share of the calls, against the other keys' weights.",
+			doc: "Its share of the calls, against the weights of the other keys of its priority.",
+		},
+		{
+			name: "priority", def: "1", shape: scalarOf(integer("a priority", 1, 100)),
+			doc: "Keys of a higher number are used only while none of a lower one can be: because the provider limits, rejects or no longer pays for them.",
+		},
+		{
+			name: "name", shape: scalarOf(keyName()), aka: []string{"label", "id"},
+			doc: "What the key is called in records of calls, beside its last four characters.",
 		},
 		{
 			name: "sealed", notYet: true, example: `write value: "${API_KEY}" in its place`, shape: shape{secret: true},
 			doc: "A key as `causeway export` seals it.",
 		},
-	}).orScalar(secretText("a key")).hidden().checked(checkProviderKey)
-}
-
-func modelKeys() []key {
-	return []key{
-		{
-			name: "balance", def: "weighted", aka: []string{"strategy", "load_balancing"},
-			shape: scalarOf(oneOf(nil,
-				choice{value: "weighted", doc: "by the targets' weights"},
-				choice{value: "least_latency", notYet: true, doc: "the fastest of late"},
-				choice{value: "least_busy", notYet: true, doc: "the one with the fewest calls in flight"},
-				choice{value: "cheapest", notYet: true, doc: "the lowest price"},
-				choice{value: "sticky", notYet: true, doc: "the same one for the same conversation"})),
-			doc: "How a target is chosen.",
-		},
-		{
-			name: "targets", required: true, example: "targets: [{model: PROVIDER/MODEL}]",
-			shape: listOf("a list such as [{model: openai/gpt-4o-mini, weight: 1}]", objectOf("{model: PROVIDER/MODEL, weight: 1}", []key{
-				{
-					name: "model", required: true, example: "model: PROVIDER/MODEL", shape: scalarOf(modelText()), aka: []string{"name", "target"},
-					doc: "PROVIDER/MODEL, split at the first slash: the rest is the provider's own name for the model.",
-				},
-				{name: "weight", def: "1", shape: scalarOf(weight()), doc: "The target's share of the calls."},
-			})).notEmpty(),
-			doc: "The models that the name stands for.",
-		},
-		{
-			name: "fallback", notYet: true, shape: listOf("a list of models", shape{}),
-			doc: "Models to try when every target fails.",
-		},
-	}
+	}, awsKeys()...)).orScalar(secretText("a key")).hidden().checked(checkProviderKey)
 }
 
 func applicationKeys() []key {
@@ -286,8 +280,8 @@ func applicationKeys() []key {
 			doc:   "What it may call: a service's name; `models/NAME` for a model of this file; `models/PROVIDER/MODEL`, `models/PROVIDER/*` or `models/*` for a provider's models directly.",
 		},
 		{
-			name: "limits", notYet: true, shape: objectOf("{...}", nil),
-			doc: "Tokens and money in a time.",
+			name: "limits", shape: objectOf("{tokens: 100000, per: 1m, budget: {usd: 50, per: month}}", limitKeys()),
+			doc: "What it may use of models in a time.",
 		},
 	}
 }

@@ -111,6 +111,7 @@ func sandbox(c *checker) *Provider {
 	return &Provider{
 		Name:     sandboxName,
 		Kind:     sandboxName,
+		Vendor:   SandboxVendor(),
 		Protocol: "auto",
 		Timeouts: limits(v.get("timeouts")),
 		Retries:  retriesOf(v.get("retries")),

@@ -40,9 +40,10 @@ func TestTheDefaultsAreThoseOfTheContract(t *testing.T) {
 				PingAfter: 30 * time.Second, PingTimeout: 15 * time.Second, MaxResets: 250, MaxControlFrames: 1000,
 			},
 		},
+		LLM:          LLM{KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30},
 		Calls:        Calls{Keep: 30 * 24 * time.Hour, MaxSize: 10 << 30, WhenFull: "drop"},
 		Storage:      Storage{Database: "sqlite", Counters: "memory"},
-		Providers:    map[string]*Provider{"sandbox": {Name: "sandbox", Kind: "sandbox", Timeouts: forModels, Retries: retries, Protocol: "auto"}},
+		Providers:    map[string]*Provider{"sandbox": {Name: "sandbox", Kind: "sandbox", Vendor: SandboxVendor(), Timeouts: forModels, Retries: retries, Protocol: "auto"}},
 		Models:       map[string]*Model{},
 		Services:     map[string]*Service{},
 		Applications: map[string]*Application{},
@@ -140,7 +141,7 @@ func TestTheContractsSampleWithoutWhatIsNotInThisVersion(t *testing.T) {
 	if got := orders.Upstream.Headers.Set["X-From"]; got != "causeway" {
 		t.Errorf("header X-From is %q", got)
 	}
-	if got := c.Models["fast"]; !reflect.DeepEqual(got, &Model{Name: "fast", Balance: "weighted", Targets: []ModelTarget{{"openai", "gpt-4o-mini", 3}, {"llama", "llama3.2", 1}}}) {
+	if got := c.Models["fast"]; !reflect.DeepEqual(got, &Model{Name: "fast", Balance: "weighted", Targets: []ModelTarget{{Provider: "openai", Model: "gpt-4o-mini", Weight: 3}, {Provider: "llama", Model: "llama3.2", Weight: 1}}}) {
 		t.Errorf("model: %+v", got)
 	}
 	if got := c.Providers["anything"]; got.Timeouts.FirstByte != 2*time.Minute || got.Timeouts.Idle != 5*time.Minute || got.BaseURL != "https://llm.example.com/v1" {
@@ -206,7 +207,7 @@ applications:
 	if want := "10.0.0.0/8 192.0.2.0/24 192.0.2.7/32 2001:db8::1/128"; strings.Join(proxies, " ") != want {
 		t.Errorf("trusted_proxies %v, want %s", proxies, want)
 	}
-	if got := c.LLM; !reflect.DeepEqual(got, LLM{Hosts: []string{"llm.example.com", "xn--bcher-kva.example", "[::1]"}, Prefix: "/ai"}) {
+	if got := c.LLM; !reflect.DeepEqual(got, LLM{Hosts: []string{"llm.example.com", "xn--bcher-kva.example", "[::1]"}, Prefix: "/ai", KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30}) {
 		t.Errorf("llm: %+v", got)
 	}
 	s := c.Services["a"]
@@ -288,49 +289,6 @@ services:
 	}
 	if got := c.Services["c"].Upstream; got.Targets[0].URL != "http://127.0.0.1:1" || got.MaxBusy != 0 {
 		t.Errorf("alias: %+v", got)
-	}
-}
-
-func TestBaseURLsGetTheirVersionPath(t *testing.T) {
-	for _, tc := range []struct{ kind, base, want string }{
-		{"openai", "", "https://api.openai.com/v1"},
-		{"openai", "http://127.0.0.1:9", "http://127.0.0.1:9/v1"},
-		{"openai", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1"},
-		{"openai", "http://127.0.0.1:9/v1/", "http://127.0.0.1:9/v1"},
-		{"groq", "https://api.groq.com", "https://api.groq.com/openai/v1"},
-		{"groq", "https://api.groq.com/openai/v1", "https://api.groq.com/openai/v1"},
-		{"ollama", "http://10.0.0.1:11434", "http://10.0.0.1:11434/v1"},
-		{"perplexity", "https://api.perplexity.ai", "https://api.perplexity.ai"},
-		{"openai-compatible", "https://llm.example.com", "https://llm.example.com/v1"},
-		{"openai-compatible", "https://llm.example.com/api/v3", "https://llm.example.com/api/v3"},
-	} {
-		base := ""
-		if tc.base != "" {
-			base = ", base_url: '" + tc.base + "'"
-		}
-		c := mustParse(t, "version: 1\nproviders: {p: {kind: "+tc.kind+base+", keys: [k]}}")
-		if got := c.Providers["p"].BaseURL; got != tc.want {
-			t.Errorf("%s with base_url %q is at %s, want %s", tc.kind, tc.base, got, tc.want)
-		}
-	}
-}
-
-func TestEveryVendorHasAnAddressThatIsAURL(t *testing.T) {
-	seen := map[string]bool{}
-	for _, v := range Vendors() {
-		if seen[v.Kind] || v.Kind != strings.ToLower(v.Kind) {
-			t.Errorf("%s is here twice or not in lower case", v.Kind)
-		}
-		seen[v.Kind] = true
-		if v.Kind == "openai-compatible" {
-			continue
-		}
-		if got, w := webURL().parse(v.BaseURL); w != nil || got != v.BaseURL {
-			t.Errorf("%s: base URL %q: %+v", v.Kind, v.BaseURL, w)
-		}
-		if _, w := webURL().parse(v.Source); w != nil {
-			t.Errorf("%s: source %q: %+v", v.Kind, v.Source, w)
-		}
 	}
 }
 

@@ -13,7 +13,7 @@ func Reference() []byte {
 	for i := range root.keys {
 		section(&b, &root.keys[i])
 	}
-	vendorTable(&b)
+	b.WriteString("\nThe kinds of providers are in [providers](providers.md). `sandbox` is built in as a provider: `sandbox/echo` and its other models need no file, no key and no network.\n")
 	ownPathList(&b)
 	b.WriteString("\n## Not in this version yet\n\nThese are named by the format and are a fault until they work:\n\n")
 	for _, line := range notYet(&root, "") {
@@ -61,6 +61,8 @@ func rows(b *strings.Builder, s *shape, prefix string) {
 // expected says what a value looks like.
 func expected(s *shape) string {
 	switch {
+	case s.word != "":
+		return example(s.noun) + ", or `" + s.word + "`"
 	case s.form != scalarForm:
 		return example(s.noun)
 	case len(s.scalar.choices) > 0 && len(s.scalar.choices) < 10:
@@ -114,22 +116,6 @@ func defaultCell(k *key) string {
 
 // cell makes text fit for a table.
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
-
-func vendorTable(b *strings.Builder) {
-	b.WriteString("\n## Kinds of providers\n\nThese speak OpenAI's dialect. A `base_url` of your own takes the place of the vendor's.\n\n")
-	b.WriteString("| kind | address | key | page |\n| --- | --- | --- | --- |\n")
-	for _, v := range Vendors() {
-		address, key, page := "`"+v.BaseURL+"`", "not needed", v.Source
-		if v.BaseURL == "" {
-			address, page = "`base_url` is required", ""
-		}
-		if v.NeedsKey {
-			key = "required"
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", v.Kind, address, key, page)
-	}
-	b.WriteString("\n`sandbox` is built in as a provider: `sandbox/echo` and its other models need no file, no key and no network.\n")
-}
 
 func ownPathList(b *strings.Builder) {
 	b.WriteString("\n## The gateway's own paths\n\nA route without `hosts` can't overlap one of these; on a host that a route names, the route wins. `llm.hosts` and `llm.prefix` move those of the first line.\n\n")

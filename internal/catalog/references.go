@@ -17,6 +17,7 @@ func (c *checker) references(root *value) {
 			c.modelTarget(t.get("model"), providers)
 		}
 	}
+	c.fallbacks(root)
 	for _, name := range root.get("applications").names {
 		app := root.get("applications").get(name)
 		for _, s := range app.get("subscribes").items {

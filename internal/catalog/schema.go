@@ -43,6 +43,9 @@ func schemaOf(s *shape) map[string]any {
 			out["type"], out["minItems"] = "array", 1
 		}
 	}
+	if s.word != "" {
+		return map[string]any{"anyOf": []any{out, map[string]any{"const": s.word}}}
+	}
 	if s.or {
 		return map[string]any{"anyOf": []any{scalarSchema(s.scalar), out}}
 	}

@@ -30,8 +30,6 @@ func sampleOfThisVersion(t *testing.T) string {
 	t.Helper()
 	text := sample(t)
 	for _, cut := range []string{
-		"  claude:    {kind: anthropic, keys: [{value: \"${KEY_A}\", weight: 3}, {value: \"${KEY_B}\"}]}\n",
-		"  gemini:    {kind: gemini,    keys: [\"${GEMINI_API_KEY}\"]}\n",
 		"    fallback: [claude/claude-3-5-haiku-latest]\n",
 		"      breaker: {failures: 50%, min_calls: 20, window: 10s, open_for: 10s}\n",
 		"      cache: {ttl: 30s}\n",
@@ -50,14 +48,10 @@ func sampleOfThisVersion(t *testing.T) string {
 
 func TestEachKeyOfTheSampleThatIsNotInThisVersionIsOneFaultAtItsPlace(t *testing.T) {
 	_, faults := Parse("sample.yaml", []byte(sample(t)), func(name string) (string, bool) { return "value-of-" + name, true })
-	want := `sample.yaml:23:21: ` + "`providers.claude.kind: anthropic`" + ` is not in this version yet; remove this provider
-sample.yaml:24:21: ` + "`providers.gemini.kind: gemini`" + ` is not in this version yet; remove this provider
-sample.yaml:33:5: ` + "`models.fast.fallback`" + ` is not in this version yet; remove it
-sample.yaml:51:7: ` + "`services.orders.upstream.breaker`" + ` is not in this version yet; remove it
+	want := `sample.yaml:51:7: ` + "`services.orders.upstream.breaker`" + ` is not in this version yet; remove it
 sample.yaml:56:7: ` + "`services.orders.policies.cache`" + ` is not in this version yet; remove it
 sample.yaml:60:1: ` + "`prompts`" + ` is not in this version yet; remove it
 sample.yaml:68:39: ` + "`applications.web.subscribes[2]: prompts/sentiment`" + ` is for a prompt, and ` + "`prompts`" + ` is not in this version yet; remove it
-sample.yaml:69:5: ` + "`applications.web.limits`" + ` is not in this version yet; remove it
 `
 	if got := faults.String(); got != want {
 		t.Errorf("faults:\n%s\nwant:\n%s", got, want)

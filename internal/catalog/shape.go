@@ -26,6 +26,7 @@ type shape struct {
 	of     *shape // of a mappingForm or listForm: what is in it
 	names  names  // of a mappingForm: what its keys may be
 	filled bool   // of a list or mapping: empty is a fault
+	word   string // of a list: what may stand in its place, "" for nothing
 	// secret values, and what stands in their place by mistake, are never shown.
 	secret bool
 	// rule checks what one key alone doesn't show. It may be nil.

@@ -1,7 +1,8 @@
 package catalog
 
 import (
-	"net/url"
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,11 +11,18 @@ import (
 type Vendor struct {
 	Kind  string // what a file has under kind
 	Title string // as people write it: "Mistral AI"
+	// Also are other words for it that a file may have under kind.
+	Also []string
 	// Dialect is the dialect it speaks: openai (the default, ""), anthropic, gemini, bedrock, cohere or ollama.
 	Dialect string
 	// BaseURL is the vendor's own address, with its version path where the dialect is openai; "" where
 	// there is none.
 	BaseURL string
+	// Example is how its address looks where it depends on the account, with what changes in capitals:
+	// "https://RESOURCE.openai.azure.com". Then BaseURL is "".
+	Example string
+	// Roots are its addresses in other dialects than its first: "anthropic" -> "https://api.z.ai/api/anthropic".
+	Roots map[string]string
 	// NeedsKey is true where the vendor answers nothing without a key.
 	NeedsKey bool
 	// Auth says how its key is sent: bearer (the default, ""), x-api-key, x-goog-api-key, api-key, aws
@@ -27,6 +35,9 @@ type Vendor struct {
 	// "completions", "moderations", "rerank", "images", "speech", "transcriptions", "files", "batches",
 	// "realtime", "count_tokens". nil means that it is not known: then all of its dialect's are tried.
 	Ops []string
+	// Translated are operations that it has with other bodies than its dialect, so that no call for them
+	// passes through.
+	Translated []string
 	Quirks
 }
 
@@ -43,14 +54,16 @@ type Quirks struct {
 	Refuses []string
 	// Renames are members that it has under other names: "seed" -> "random_seed".
 	Renames map[string]string
-	// Has are members beyond OpenAI's that it takes: "top_k", "min_p", "repetition_penalty", "reasoning_effort" ...
+	// Has are members beyond OpenAI's that it takes: "top_k", "min_p", "repetition_penalty", "reasoning_effort" ...; and of
+	// OpenAI's own those that only few others know: "custom_tools" and "allowed_tools" (as a choice), "web_search_options".
 	Has []string
 	// AnyTool is its word for tool_choice "required".
 	AnyTool string
 	// NoSchema tells that response_format json_schema is not understood: json_object and an instruction take its place.
 	NoSchema bool
 	// ThinkingIn is the member of messages and deltas in which reasoning comes: "reasoning_content"
-	// or "reasoning"; "" reads either and sends none back.
+	// or "reasoning", or "content" where it is a part of the content; "" reads any and sends none back. What proves
+	// it goes back in reasoning_details where Has names that.
 	ThinkingIn string
 	// ThinkingSwitch says how its reasoning is turned on: "" reasoning_effort; "thinking" an object {"type":"enabled"};
 	// "enable_thinking" a flag; "reasoning" OpenRouter's object; "none" not at all.
@@ -59,127 +72,96 @@ type Quirks struct {
 	NoImageURL bool
 	// Text tells that its messages take no parts but text.
 	Text bool
+	// ShortCallIDs tells that ids of tools' calls must be nine letters or digits.
+	ShortCallIDs bool
 }
 
-// Vendors returns the providers' kinds that a file may name, in the order of the documentation.
-func Vendors() []Vendor {
-	return []Vendor{
-		{Kind: "openai", BaseURL: "https://api.openai.com/v1", NeedsKey: true, Source: "https://platform.openai.com/docs/api-reference"},
-		{Kind: "mistral", BaseURL: "https://api.mistral.ai/v1", NeedsKey: true, Source: "https://docs.mistral.ai/api"},
-		{Kind: "ollama", BaseURL: "http://127.0.0.1:11434/v1", Source: "https://docs.ollama.com/api/openai-compatibility"},
-		{Kind: "groq", BaseURL: "https://api.groq.com/openai/v1", NeedsKey: true, Source: "https://console.groq.com/docs/openai"},
-		{Kind: "deepseek", BaseURL: "https://api.deepseek.com/v1", NeedsKey: true, Source: "https://api-docs.deepseek.com"},
-		{Kind: "openrouter", BaseURL: "https://openrouter.ai/api/v1", NeedsKey: true, Source: "https://openrouter.ai/docs/api/reference/overview"},
-		{Kind: "together", BaseURL: "https://api.together.xyz/v1", NeedsKey: true, Source: "https://docs.together.ai/docs/openai-api-compatibility"},
-		{Kind: "fireworks", BaseURL: "https://api.fireworks.ai/inference/v1", NeedsKey: true, Source: "https://docs.fireworks.ai/tools-sdks/openai-compatibility"},
-		{Kind: "cerebras", BaseURL: "https://api.cerebras.ai/v1", NeedsKey: true, Source: "https://inference-docs.cerebras.ai/resources/openai"},
-		{Kind: "sambanova", BaseURL: "https://api.sambanova.ai/v1", NeedsKey: true, Source: "https://docs.sambanova.ai/docs/en/features/openai-compatibility"},
-		{Kind: "xai", BaseURL: "https://api.x.ai/v1", NeedsKey: true, Source: "https://docs.x.ai/docs/api-reference"},
-		{Kind: "perplexity", BaseURL: "https://api.perplexity.ai", NeedsKey: true, Source: "https://docs.perplexity.ai/docs/sonar/openai-compatibility"},
-		{Kind: "nvidia", BaseURL: "https://integrate.api.nvidia.com/v1", NeedsKey: true, Source: "https://docs.api.nvidia.com/nim/reference/llm-apis"},
-		{Kind: "moonshot", BaseURL: "https://api.moonshot.ai/v1", NeedsKey: true, Source: "https://platform.moonshot.ai/docs"},
-		{Kind: "huggingface", BaseURL: "https://router.huggingface.co/v1", NeedsKey: true, Source: "https://huggingface.co/docs/inference-providers"},
-		{Kind: "vercel", BaseURL: "https://ai-gateway.vercel.sh/v1", NeedsKey: true, Source: "https://vercel.com/docs/ai-gateway/openai-compat"},
-		{Kind: "deepinfra", BaseURL: "https://api.deepinfra.com/v1/openai", NeedsKey: true, Source: "https://deepinfra.com/docs/advanced/openai_api"},
-		{Kind: "novita", BaseURL: "https://api.novita.ai/openai/v1", NeedsKey: true, Source: "https://novita.ai/docs/guides/llm-api"},
-		{Kind: "nebius", BaseURL: "https://api.tokenfactory.nebius.com/v1", NeedsKey: true, Source: "https://docs.tokenfactory.nebius.com"},
-		{Kind: "scaleway", BaseURL: "https://api.scaleway.ai/v1", NeedsKey: true, Source: "https://www.scaleway.com/en/docs/generative-apis"},
-		{Kind: "venice", BaseURL: "https://api.venice.ai/api/v1", NeedsKey: true, Source: "https://docs.venice.ai"},
-		{Kind: "baseten", BaseURL: "https://inference.baseten.co/v1", NeedsKey: true, Source: "https://docs.baseten.co/development/model-apis/overview"},
-		{Kind: "zai", BaseURL: "https://api.z.ai/api/paas/v4", NeedsKey: true, Source: "https://docs.z.ai/api-reference/introduction"},
-		{Kind: "zhipu", BaseURL: "https://open.bigmodel.cn/api/paas/v4", NeedsKey: true, Source: "https://docs.bigmodel.cn"},
-		{Kind: "alibaba", BaseURL: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", NeedsKey: true, Source: "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope"},
-		{Kind: "lmstudio", BaseURL: "http://127.0.0.1:1234/v1", Source: "https://lmstudio.ai/docs/app/api/endpoints/openai"},
-		{Kind: "vllm", BaseURL: "http://127.0.0.1:8000/v1", Source: "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"},
-		{Kind: "openai-compatible"},
+// The dialects of providers, as Vendor.Dialect has them.
+const (
+	dialectOpenAI    = "openai"
+	dialectAnthropic = "anthropic"
+	dialectGemini    = "gemini"
+	dialectBedrock   = "bedrock"
+	dialectCohere    = "cohere"
+	dialectOllama    = "ollama"
+)
+
+// Speaks is the dialect of the provider, by its name.
+func (v *Vendor) Speaks() string {
+	if v.Dialect == "" {
+		return dialectOpenAI
 	}
+	return v.Dialect
 }
 
-// otherDialects are the kinds of the contract that this version does not speak yet.
-func otherDialects() []string {
-	return []string{"anthropic", "gemini", "vertex", "bedrock", "cohere", "azure-openai"}
+// Sends is how the key is sent, by its name: bearer where Auth is "".
+func (v *Vendor) Sends() string {
+	if v.Auth == "" {
+		return "bearer"
+	}
+	return v.Auth
 }
+
+// Does tells whether the vendor has an operation beyond chat, by its name; also where it is not known.
+func (v *Vendor) Does(op string) bool { return v.Ops == nil || slices.Contains(v.Ops, op) }
+
+// anyOpenAI is the kind for every server that has no row of its own.
+const anyOpenAI = "openai-compatible"
 
 // sandboxName is the built-in provider.
 const sandboxName = "sandbox"
 
-// vendor finds a kind.
-func vendor(kind string) (Vendor, bool) {
+// SandboxVendor is the built-in provider's own row. It is no kind that a file may name.
+func SandboxVendor() *Vendor {
+	return &Vendor{
+		Kind: sandboxName, Title: "Sandbox", Auth: "none",
+		Quirks: Quirks{MaxTokens: "max_completion_tokens", Developer: true, Has: []string{"reasoning_effort"}},
+	}
+}
+
+// Find returns the vendor of a kind, or of another word for it.
+func Find(kind string) (Vendor, bool) {
 	for _, v := range Vendors() {
-		if v.Kind == kind {
+		if v.Kind == kind || slices.Contains(v.Also, kind) {
 			return v, true
 		}
 	}
 	return Vendor{}, false
 }
 
-// address is the base URL to use where the file says base, which may be "". One without a path
-// gets the vendor's own version path, /v1 where the vendor has no address.
-func (v Vendor) address(base string) string {
-	if base == "" {
-		return v.BaseURL
-	}
-	u, err := url.Parse(base)
-	if err != nil || strings.Trim(u.Path, "/") != "" {
-		return base
-	}
-	path := "/v1"
-	if own, err := url.Parse(v.BaseURL); err == nil && own.Host != "" {
-		path = own.Path
-	}
-	return strings.TrimRight(base, "/") + path
-}
-
 func providerKind() scalar {
 	var choices []choice
+	other := map[string]string{}
+	var words, accepted []string
 	for _, v := range Vendors() {
 		choices = append(choices, choice{value: v.Kind})
-	}
-	for _, kind := range otherDialects() {
-		choices = append(choices, choice{value: kind, notYet: true})
+		words = append(words, v.Kind)
+		accepted = append(append(accepted, v.Kind), v.Also...)
+		for _, word := range v.Also {
+			other[word] = v.Kind
+		}
 	}
 	s := oneOf(nil, choices...)
 	s.noun = "a kind of provider"
+	s.schema = map[string]any{"enum": accepted}
 	inner := s.parse
 	s.parse = func(text string) (any, *wrong) {
 		if text == sandboxName {
 			return nil, &wrong{message: "is built in", fix: "remove this provider and use sandbox/echo"}
 		}
+		if kind := other[text]; kind != "" {
+			return kind, nil
+		}
 		v, w := inner(text)
 		if w != nil && strings.Contains(w.message, "allowed value") {
 			w.message = "is not a kind of provider that is known"
-			if all, ok := strings.CutSuffix(w.fix, " or openai-compatible"); ok {
-				w.fix = all + ", or openai-compatible with a base_url for any other"
+			if !strings.HasPrefix(w.fix, "did you mean") {
+				w.fix = fmt.Sprintf("write %s or another of the %d in docs/providers.md, or %s with a base_url for any other", strings.Join(words[:20], ", "), len(choices)-1, anyOpenAI)
 			}
-		}
-		if w != nil && strings.Contains(w.message, "not in this version") {
-			w.fix = "remove this provider"
 		}
 		return v, w
 	}
 	return s
-}
-
-// checkProvider holds a provider's keys against its kind.
-func checkProvider(c *checker, v *value) {
-	kind, known := vendor(as[string](v.get("kind")))
-	if !known {
-		return
-	}
-	base, keys := v.get("base_url"), v.get("keys")
-	checkScheme(c, v.get("protocol"), kind.address(as[string](base)))
-	if kind.BaseURL == "" && as[string](base) == "" && !base.bad && !v.meant["base_url"] {
-		c.faults.add(v.name, "`"+v.path+"` has no `base_url`, and openai-compatible has no address of its own", "add base_url: https://HOST/v1")
-	}
-	if kind.NeedsKey && as[string](base) == "" && !base.bad && !keys.bad && len(keys.items) == 0 && !v.meant["keys"] {
-		c.faults.add(v.name, "`"+v.path+"` has no `keys`, and "+kind.BaseURL+" asks for one", `add keys: ["${API_KEY}"]`)
-	}
-}
-
-func checkProviderKey(c *checker, v *value) {
-	if v.fields["value"] == nil && v.fields["sealed"] == nil && !v.meant["value"] {
-		c.faults.add(v.at, "`"+v.path+"` has no `value`", `add value: "${API_KEY}"`)
-	}
 }
 
 func checkCallerKey(c *checker, v *value) {

@@ -118,6 +118,9 @@ func (t teller) broken(k fault.Kind) string {
 		if t.kernelGaveUp() {
 			return peer + " did not acknowledge the request" + t.byKernel()
 		}
+		if a.Phase == journey.PhaseBody {
+			return fmt.Sprintf("%s began a stream and sent none of its content within %s.", peer, t.firedLimit("first_byte"))
+		}
 		return fmt.Sprintf("%s sent no byte of an answer within %s; nothing came for %s after the last request byte.", peer, t.firedLimit("first_byte"), silence(a))
 	case fault.IdleTimeout:
 		if t.kernelGaveUp() {

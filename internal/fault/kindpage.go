@@ -81,6 +81,7 @@ func groups() []group {
 		{"Answered by the upstream itself", upstreamRows},
 		{"gRPC", rpcRows},
 		{"Models and their providers", modelRows},
+		{"What applications may use", moneyRows},
 		{"On the caller's side", callerRows},
 		{"TLS with the caller", doorTLSRows},
 		{"The load balancer before the gateway", doorProxyRows},

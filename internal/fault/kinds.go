@@ -126,6 +126,9 @@ const (
 	StreamError          Kind = "stream_error"
 	MalformedStream      Kind = "malformed_stream"
 	UnsupportedFeature   Kind = "unsupported_feature"
+	TokensSpent          Kind = "tokens_spent"
+	BudgetSpent          Kind = "budget_spent"
+	PriceUnknown         Kind = "price_unknown"
 
 	// The caller's side.
 	MalformedRequest     Kind = "malformed_request"
@@ -150,6 +153,7 @@ const (
 	AddressNotAllowed    Kind = "address_not_allowed"
 	RateLimited          Kind = "rate_limited"
 	CallNotFound         Kind = "call_not_found"
+	ResponseNotFound     Kind = "response_not_found"
 
 	// The TLS handshake of a caller, and the certificate that it shows.
 	CallerTLSPlainHTTP   Kind = "caller_tls_plain_http"

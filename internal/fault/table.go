@@ -4,7 +4,7 @@ package fault
 // values come from RFC 9209 section 2.3 (error types and their statuses), RFC 9110 (statuses)
 // and, for the cause and the letter, from what each failure means on the wire. Every row is
 // complete; the tests of this package hold it to that and make docs/failures.md from it.
-var catalogue = withHost(join(roadRows, tlsRows, answerRows, http2Rows, tunnelRows, choosingRows, upstreamRows, rpcRows, modelRows, callerRows, doorTLSRows, doorProxyRows, gatewayRows, hostRows))
+var catalogue = withHost(join(roadRows, tlsRows, answerRows, http2Rows, tunnelRows, choosingRows, upstreamRows, rpcRows, modelRows, moneyRows, callerRows, doorTLSRows, doorProxyRows, gatewayRows, hostRows))
 
 var byKind = index(catalogue)
 

@@ -209,4 +209,17 @@ var callerRows = []Entry{
 			"causeway explain ID finds any call, whoever made it.",
 		},
 	},
+	{
+		Kind: ResponseNotFound, Status: 404, Proxy: "http_request_error", Cause: Caller, Again: Never, At: AtGateway,
+		Title:   "There is no such response",
+		Explain: "No response or item with this id is kept for the application that asks: it was made with store: false, by another application, before the gateway kept such things, or it has expired or was deleted.",
+		CallerAdvice: []string{
+			"Send the whole conversation as input instead of previous_response_id or item_reference.",
+			"Leave store unsaid, or say store: true, in calls that are to be gone on from.",
+			"Ask with a key of the application that made the response.",
+		},
+		OperatorAdvice: []string{
+			"Conversations are kept for llm.keep_responses after their last turn, up to llm.keep_responses_size in all; the oldest go first.",
+		},
+	},
 }

@@ -65,6 +65,11 @@ type call struct {
 	askedUsage    bool // we asked the provider for usage, the caller did not
 	llmReq        llm.Request
 	pathModel     string // the model that the address names
+	pathStream    bool   // the address asks for a stream
+	pathDetail    string // what else it says
+	cross         crossing
+	money         money
+	kept          keeping
 	rewrite       []byte
 	streamHead    []byte // how an event stream began
 	pieces        [][]byte
@@ -73,6 +78,7 @@ type call struct {
 	keptCoding    string    // of the answer's body that is kept
 	query         []byte    // for the upstream, nil where it is the caller's
 	triedModels   uint64
+	pick          choosing
 	key           *snapshot.Credential // the provider's key in use
 	modelProblem  string
 	modelEvidence []string

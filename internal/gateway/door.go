@@ -164,6 +164,7 @@ func (c *call) leave() {
 	c.releaseTarget()
 	c.unfold.close()
 	c.commit()
+	c.settleUse()
 	c.measure()
 	if c.reserved > 0 {
 		g.gate.Release(c.reserved)

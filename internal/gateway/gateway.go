@@ -8,10 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"causeway/internal/budget"
 	"causeway/internal/fault"
 	"causeway/internal/journey"
 	"causeway/internal/ledger"
 	"causeway/internal/llm"
+	"causeway/internal/responses"
 	"causeway/internal/shed"
 	"causeway/internal/snapshot"
 	"causeway/internal/wire"
@@ -32,6 +34,13 @@ type Options struct {
 	// Challenge is what an ACME authority is answered to GET path on a host, where an order of ours waits
 	// for it (RFC 8555 section 8.3); nil answers none.
 	Challenge func(ctx context.Context, host, path string) ([]byte, bool)
+	// Counters keep what applications have used of their limits; nil counts in this process and forgets with it.
+	Counters budget.Counters
+	// Fetch gets media at a URL for a provider that takes bytes only: their type and base64. nil fetches
+	// nothing.
+	Fetch func(ctx context.Context, url string) (mime, data string, err error)
+	// Responses keeps what callers of the Responses API may go on from; nil keeps nothing.
+	Responses *responses.Keeper
 	// Host tells what the gateway's own host was like since a time; nil leaves it out of findings.
 	Host func(since time.Time) *journey.Host
 	// MemoryMax is how many bytes the process may have, MemoryKill where the kernel would end it; 0 when
@@ -50,12 +59,15 @@ type Gateway struct {
 	refusals   [shed.Verdicts]atomic.Pointer[refusal]
 	challenge  func(ctx context.Context, host, path string) ([]byte, bool)
 	host       func(since time.Time) *journey.Host
+	fetch      func(ctx context.Context, url string) (mime, data string, err error)
+	responses  *responses.Keeper
 	memoryMax  int64
 	memoryKill int64
 	draining   atomic.Bool
 	calls      sync.Pool
 	bodies     sync.Pool
 	readers    chan struct{} // held while a caller reads a call of its own
+	money      *purse
 	failLog    logLimit
 }
 
@@ -76,8 +88,9 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 	}
 	g := &Gateway{
 		ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders),
-		challenge: o.Challenge, host: o.Host, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
+		challenge: o.Challenge, host: o.Host, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
 	}
+	g.money = newPurse(o.Counters, o.Log)
 	g.gate = shed.New(g.shedLimits(first))
 	g.calls.New = func() any {
 		c := new(call)
@@ -126,6 +139,8 @@ func (g *Gateway) Serve(ex wire.Exchange) {
 	case !c.guards():
 	case c.op == llm.ListModels || c.op == llm.GetModel:
 		c.answerModels()
+		return
+	case c.op == llm.Stored && c.stored():
 		return
 	case !c.translate():
 	case !c.luggage():

@@ -47,6 +47,10 @@ func (c *call) keyGuard() bool {
 	if c.op == llm.Realtime {
 		lookup = c.realtimeLookup
 	}
+	if c.dialect != nil && c.dialect.Name() == queryKeys && c.rq.HasQuery {
+		lookup = c.queryLookup
+		_, c.query = splitKey(c.rq.Query)
+	}
 	found := c.gen.Keys.Find(places, lookup)
 	if found.Kind == fault.KeyMissing && c.gen.Keys.Certificates() {
 		c.byCertificate(&found)

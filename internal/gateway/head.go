@@ -62,13 +62,10 @@ func (c *call) appendHead(dst []byte, o *wire.Origin, up *snapshot.Upstream, tar
 	dst = append(dst, ' ')
 	dst = append(dst, o.Prefix...)
 	dst = append(dst, target...)
-	if rq.HasQuery {
-		dst = append(dst, '?')
-		if c.query != nil {
-			dst = append(dst, c.query...)
-		} else {
-			dst = append(dst, rq.Query...)
-		}
+	if c.model != nil {
+		dst = c.appendModelQuery(dst)
+	} else if rq.HasQuery {
+		dst = append(append(dst, '?'), rq.Query...)
 	}
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	switch up.Host {
@@ -86,10 +83,17 @@ func (c *call) appendHead(dst []byte, o *wire.Origin, up *snapshot.Upstream, tar
 	dst = append(dst, '\r', '\n')
 	dst = c.appendCallersFields(dst, up)
 	dst = append(dst, up.ExtraFields...)
+	for i := range up.IfMissing {
+		if f := &up.IfMissing[i]; c.cross.on || rq.Header.Lookup(f.Name) == nil {
+			dst = append(dst, f.Line...)
+		}
+	}
 	if c.key != nil {
 		dst = append(dst, c.key.Line...)
 	}
-	if c.model != nil {
+	if c.cross.on {
+		dst = append(dst, crossedFields...)
+	} else if c.model != nil {
 		dst = c.appendAccept(dst)
 	}
 	dst = c.appendForwarded(dst)
@@ -128,7 +132,7 @@ func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
 		} else if lookalike(f.Name, up.Rules) || c.model != nil && wire.EqualFold(f.Name, "api-key") {
 			continue
 		}
-		if up.Rules != nil && up.Rules.Drops(f.Name) {
+		if up.Rules != nil && up.Rules.Drops(f.Name) || c.cross.on && ofDialect(f) {
 			continue
 		}
 		if hasConnection && c.nominated(f.Name) {

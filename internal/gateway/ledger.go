@@ -19,6 +19,9 @@ func (c *call) commit() {
 	}
 	j := &c.j
 	j.Total = c.since()
+	if c.model != nil {
+		c.cost()
+	}
 	if j.FirstByte == 0 && j.BytesOut > 0 {
 		j.FirstByte = j.Total // the whole answer goes out at once
 	}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 	"causeway/internal/journey"
 	"causeway/internal/llm"
 	"causeway/internal/snapshot"
-	"causeway/internal/upstream"
 	"causeway/internal/wire"
 )
 
@@ -51,11 +49,16 @@ func (c *call) llmAddress() (done, ok bool) {
 			return false, false
 		}
 		c.dialect, c.op, c.pathModel = d, m.Op, m.Model
+		c.pathStream, c.pathDetail = m.Stream, m.Detail
 		c.j.Dialect, c.j.Route = d.Name(), path
 		if m.Model != "" {
 			c.j.Route = strings.TrimSuffix(c.j.Route, m.Model) + "*"
 		}
+		if m.Op == llm.Stored {
+			c.j.Route = strings.TrimSuffix(c.j.Route, m.Detail) + "*"
+		}
 		if found {
+			c.kin(m.Op, path)
 			return true, true
 		}
 		c.allow = m.Allow
@@ -63,6 +66,19 @@ func (c *call) llmAddress() (done, ok bool) {
 		return true, c.fail(failure{kind: fault.MethodNotAllowed, detail: text, safe: text})
 	}
 	return false, false
+}
+
+// kin gives a call for models to Anthropic's dialect when its SDK makes it: the addresses are those of
+// OpenAI's, and the answers are not.
+func (c *call) kin(op llm.Operation, path string) {
+	if op != llm.ListModels && op != llm.GetModel || c.rq.Header.Lookup("anthropic-version") == nil {
+		return
+	}
+	for _, d := range c.gen.Dialects {
+		if m, found := d.Lookup(c.j.Method, path); found && d.Name() == "anthropic" {
+			c.dialect, c.pathModel, c.j.Dialect = d, m.Model, d.Name()
+		}
+	}
 }
 
 // notServed are the OpenAI addresses that this version has no room for.
@@ -129,19 +145,14 @@ func (c *call) translate() bool {
 	if !c.readModelBody() {
 		return false
 	}
-	if err := c.dialect.ReadRequest(&c.llmReq, llm.Match{Op: c.op, Model: c.pathModel}, c.body); err != nil {
-		f := failure{kind: fault.BadRequest}
-		f.detail = "The request's body can't be used: " + err.Error() + "."
-		var re *llm.RequestError
-		if errors.As(err, &re) {
-			f.param = re.Param()
-			f.evidence = []string{"JSON pointer: " + quotePointer(re.Pointer), fmt.Sprintf("at byte %d of the body", re.Offset)}
-		}
-		f.safe = f.detail
-		return c.fail(f)
+	if c.op == llm.Stored {
+		return true // whose it is has been found
+	}
+	if err := c.dialect.ReadRequest(&c.llmReq, c.match(), c.body); err != nil {
+		return c.badBody(err)
 	}
 	c.j.Stream = c.llmReq.Stream
-	return c.resolve(view(c.llmReq.Model))
+	return c.resolve(view(c.llmReq.Model)) && c.allowance() && (c.op != llm.Responses || c.goOn())
 }
 
 func quotePointer(p string) string {
@@ -294,40 +305,6 @@ func ownerOf(m *snapshot.Model) string {
 	return m.Targets[0].Provider.Name
 }
 
-// chooseModel is room 7 for a model: which of its targets is asked, and who answers there.
-func (c *call) chooseModel() bool {
-	i, ok := c.model.Pick(c.triedModels)
-	if !ok {
-		return c.fail(failure{kind: fault.NoTarget})
-	}
-	c.triedModels |= 1 << i
-	t := &c.model.Targets[i]
-	c.provider = t.Provider
-	c.j.Provider, c.j.TargetModel = t.Provider.Name, t.Model
-	asked := t.Provider.Upstream
-	if t.Provider.Sandbox {
-		up, kind, ok := c.g.sandbox.Upstream(t.Model, c.llmReq.Stream)
-		if kind != "" {
-			return c.pretend(kind)
-		}
-		if ok {
-			asked = up
-		}
-	}
-	if asked != c.upstream {
-		c.upstream, c.tried = asked, upstream.Tried{}
-		if !c.looped() {
-			return false
-		}
-		c.begin()
-	}
-	if c.target == nil {
-		c.pathBuf = append(c.pathBuf[:0], c.dialect.Path(c.op)...)
-		c.target = c.pathBuf
-	}
-	return true
-}
-
 // pretend ends a call for a sandbox model whose fault no upstream can have. A kind that never is an
 // answer of ours gets the status of what its caller would see.
 func (c *call) pretend(kind fault.Kind) bool {
@@ -356,6 +333,10 @@ func (c *call) askModel() []byte {
 		c.askRealtime()
 		return nil
 	}
+	if c.cross.on {
+		c.askedUsage = false
+		return c.cross.body
+	}
 	c.askedUsage = c.llmReq.Stream && !c.llmReq.UsageAsked && c.llmReq.AskUsage.Text != "" && c.provider.MustAskUsage
 	if string(c.llmReq.Model) == c.j.TargetModel && !c.askedUsage {
 		return c.body
@@ -375,13 +356,16 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		c.releaseAnswer()
 		return c.modelFailed(a, fault.UpgradeFailed, "the call asked for a WebSocket, and the answer is an ordinary one", nil)
 	}
-	if ok && llm.IsEventStream(view(res.Header.Get(wire.ContentType))) {
+	if s := c.streams(view(res.Header.Get(wire.ContentType))); ok && s != nil {
 		if !c.llmReq.Stream {
 			// An SDK that asked for JSON would hand its program the events as one text, and raise nothing.
 			c.releaseAnswer()
 			return c.modelFailed(a, fault.IncompatibleResponse, "the call asked for one JSON body, and the answer is a stream of events", nil)
 		}
-		return c.deliverStream(t, u, a)
+		return c.deliverStream(t, u, a, s)
+	}
+	if c.cross.on {
+		return c.crossHeld(t, u, a, ok)
 	}
 	if res.Header.Has(wire.ContentEncoding) {
 		if encoding := string(res.Header.Get(wire.ContentEncoding)); !coding.None(encoding) {
@@ -430,12 +414,13 @@ func holdAnswer(u *wire.Upcall, limit int) (body []byte, whole bool, err error) 
 
 // wholeAnswer hands a 2xx answer on, if it is one of its dialect. text is its body without a coding.
 func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body, text []byte) bool {
-	read := c.dialect.ReadAnswer(c.op, text)
+	dialect, op := c.answerDialect()
+	read := dialect.ReadAnswer(op, text)
 	c.j.Usage = read.Usage
 	if read.Kind == "" && c.llmReq.Stream {
 		read.Kind, read.Problem = fault.IncompatibleResponse, "the call asked for a stream of events, and the answer is one JSON body"
 	}
-	if read.Kind != "" && c.op == llm.Responses && read.Error.Passable() {
+	if read.Kind != "" && c.op == llm.Responses && !c.cross.on && read.Error.Passable() {
 		// A response object that tells of its own failure is a whole answer of its dialect.
 		a.Kind = read.Kind
 		c.finding = diagnose.Judge(c.input(diagnose.Input{
@@ -450,6 +435,11 @@ func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		c.releaseAnswer()
 		return c.modelFailed(a, read.Kind, read.Problem, evidence)
 	}
+	if c.cross.on {
+		return c.crossAnswer(t, u, a, text)
+	}
+	c.keepPassed(text)
+	c.storedGone(u.Response.Status)
 	return c.hand(t, u, a, body)
 }
 
@@ -504,17 +494,22 @@ func (c *call) finishLong(clean bool) {
 // providerError handles an answer whose status says that the provider refused or failed. text is its
 // body without a coding.
 func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body, text []byte) bool {
-	pe := c.dialect.ReadError(u.Response.Status, c.lookupAnswer(u), text, time.Now())
+	dialect, _ := c.answerDialect()
+	pe := dialect.ReadError(u.Response.Status, c.lookupAnswer(u), text, time.Now())
 	a.Kind = pe.Kind
 	if a.Kind == "" {
 		a.Kind = fault.ProviderError
+	}
+	if c.moveOn(a, pe.RetryAfter) {
+		c.releaseAnswer()
+		return false
 	}
 	c.retryIn = pe.RetryAfter
 	in := diagnose.Input{
 		Kind: a.Kind, Attempts: c.j.Attempts, Evidence: pe.Evidence(), RetryAfter: pe.RetryAfter,
 		Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u)},
 	}
-	if !pe.Passable() || c.key.QuotedIn(text) {
+	if !pe.Passable() || c.cross.on || c.key.QuotedIn(text) {
 		if c.key != nil && c.key.Hint != "" {
 			in.Evidence = append(in.Evidence, "the key that was used: "+c.key.Hint)
 		}

@@ -22,6 +22,7 @@ import (
 	"causeway/internal/llm"
 	"causeway/internal/llm/openai"
 	"causeway/internal/meter"
+	"causeway/internal/responses"
 	"causeway/internal/snapshot"
 	"causeway/internal/wire"
 )
@@ -65,13 +66,13 @@ func newRigOver(tb testing.TB, config string, store ledger.ChunkStore, sandbox S
 	}
 	r.deps = snapshot.Deps{
 		Meter: r.meter, Instance: "rig", SandboxURL: "http://127.0.0.1:1/v1", SandboxModels: []string{"echo"},
-		Dialects: []llm.Dialect{openai.New()}, Speaks: openai.New(),
+		Dialects: []llm.Dialect{openai.New()}, Speak: map[string]llm.Dialect{"openai": openai.New()},
 	}
 	gen := r.compile(tb, config, nil)
 	if r.ledger, err = ledger.New(tb.Context(), ledger.Options{Dir: tb.TempDir(), Store: store}); err != nil {
 		tb.Fatal(err)
 	}
-	r.gateway, err = New(Options{Ledger: r.ledger, Sandbox: sandbox, Log: slog.New(slog.NewTextHandler(r.log, nil))}, gen)
+	r.gateway, err = New(Options{Ledger: r.ledger, Sandbox: sandbox, Responses: responses.New(responses.NewMemory(1<<20), responses.Options{}), Log: slog.New(slog.NewTextHandler(r.log, nil))}, gen)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -14,13 +14,18 @@ import (
 // deliverStream passes a stream of events on as they come, each sent at once. What the caller gets
 // ends as the provider's answer ended: a break is told by the dialect's error event, and no
 // terminal event leaves that did not come in.
-func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, s *llm.Stream) bool {
 	if u.Response.Header.Has(wire.ContentEncoding) && !c.openStream(u) {
 		return c.passModel(t, u, a, nil)
 	}
-	s := c.dialect.NewStream(c.op, c.askedUsage)
 	c.j.Stream = true
-	c.answerHead(u)
+	if c.cross.on {
+		c.beginCrossed(s)
+		c.crossedHead(u, c.cross.writer.ContentType())
+	} else {
+		c.watchPassed(s)
+		c.answerHead(u)
+	}
 	c.j.Status = u.Response.Status
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, wire.LengthChunked, -1) != nil {
 		c.releaseAnswer()
@@ -39,18 +44,21 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		if err != nil {
 			return c.streamOver(t, u, a, s, false)
 		}
-		if !c.feedStream(s, p) || len(c.pieces) > 0 && !u.Buffered() && c.ex.Flush() != nil {
+		if !c.feedStream(s, p) || len(c.pieces) > 0 && !u.Buffered() && !c.holdEvents(s) && c.ex.Flush() != nil {
 			c.takeUsage(s)
 			c.releaseAnswer()
 			return c.callerLeft()
 		}
-		if s.Stopped() || c.unfold.err != nil {
+		if s.Stopped() || c.unfold.err != nil || c.cross.on && c.cross.err != nil || c.noContent(s, a) {
 			return c.streamOver(t, u, a, s, false)
 		}
 	}
 }
 
 func (c *call) sendPieces() bool {
+	if c.cross.on {
+		return c.sendCrossed()
+	}
 	for _, p := range c.pieces {
 		if c.j.FirstByte == 0 {
 			c.j.FirstByte = c.since()
@@ -74,7 +82,15 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	var end llm.End
 	c.pieces, end = s.Finish(clean, c.pieces[:0])
 	c.takeUsage(s)
+	if c.cross.on && c.cross.err != nil {
+		s.State().Problem = "an event could not be translated: " + c.cross.err.Error()
+		end = llm.End{Kind: fault.MalformedStream, Problem: s.State().Problem}
+	}
 	if end.Complete {
+		if c.cross.on {
+			c.endCrossed()
+			c.noteLosses()
+		}
 		if !c.sendPieces() {
 			c.releaseAnswer()
 			return c.callerLeft()
@@ -112,7 +128,11 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	}
 	c.j.Cut = true
 	c.failWith(diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Evidence: evidence, Status: 200})
-	event := c.dialect.AppendErrorEvent(nil, c.op, c.modelFailure(c.finding, c.faultView()), s.State())
+	state := s.State()
+	if c.cross.on {
+		state = c.cross.writer.State()
+	}
+	event := c.dialect.AppendErrorEvent(nil, c.op, c.modelFailure(c.finding, c.faultView()), state)
 	c.j.BytesOut += int64(len(event))
 	c.commit()
 	c.logFailure()

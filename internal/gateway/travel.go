@@ -39,8 +39,14 @@ func (c *call) travel() bool {
 		if c.repeatAnswer(target, answer, a) {
 			continue
 		}
+		if c.model != nil {
+			c.learnLimits(answer)
+		}
 		ok = c.deliver(target, answer, a)
 		c.releaseTarget()
+		if ok && a.Kind != "" {
+			c.learn(a, 0)
+		}
 		if !ok && !c.ex.Started() && c.inspect(target, a) {
 			continue
 		}
@@ -58,6 +64,7 @@ func (c *call) releaseAnswer() {
 }
 
 func (c *call) releaseTarget() {
+	c.leaveTarget()
 	if t := c.holding; t != nil {
 		c.holding = nil
 		t.Release()
@@ -84,6 +91,7 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	up := c.upstream
 	c.again++
 	c.modelProblem, c.modelEvidence = "", nil
+	c.pick.learned, c.pick.moved = false, false
 	if c.unfold.d != nil {
 		c.unfold.close()
 		c.unfold = unfolding{}
@@ -144,6 +152,9 @@ func (c *call) targetPath() []byte {
 // inspect is room 9 for an attempt without an answer: it names what happened, tells the pool, and
 // decides whether another attempt follows. When none does the finding is set.
 func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
+	if c.pick.moved {
+		return true
+	}
 	if a.Kind == "" {
 		a.Kind = diagnose.Kind(a)
 	}
@@ -165,11 +176,16 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 // repeat decides whether the call may be sent once more, and waits for the pause before it. status
 // is what the upstream answered, 0 when it did not.
 func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool {
+	if c.model != nil {
+		if again, decided := c.failOver(a, asked); decided {
+			return again
+		}
+	}
 	up := c.upstream
 	f := upstream.Failure{
 		Kind: a.Kind, Status: status, Phase: a.Phase, NothingSent: nothingSent(a), Idempotent: c.idempotent,
 		Replayable: c.replayable(status), AnswerBegun: c.ex.Started(),
-		OtherTarget: up.Pool.Untried(&c.tried) || c.model != nil && c.model.Untried(c.triedModels), Attempts: c.again,
+		OtherTarget: up.Pool.Untried(&c.tried), Attempts: c.again,
 	}
 	if e := fault.Lookup(a.Kind); e != nil {
 		f.Again = e.Again
@@ -291,6 +307,9 @@ func (c *call) choose() (snapshot.Chosen, bool) {
 	up := c.upstream
 	t, refusal := up.Pick(c.hashKey(), &c.tried)
 	if refusal == nil {
+		if c.model != nil {
+			c.pickKey(&t)
+		}
 		return t, true
 	}
 	if n := len(c.j.Attempts); n > 0 {

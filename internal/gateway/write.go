@@ -167,6 +167,7 @@ func (c *call) ended(t snapshot.Chosen, a *journey.Attempt) {
 	c.commit()
 	if a.Kind == "" {
 		t.MarkGood(c.began.Add(c.j.Total))
+		c.learnGood(a)
 	}
 }
 

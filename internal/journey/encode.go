@@ -184,7 +184,32 @@ func appendUsage(dst []byte, u *Usage) []byte {
 		dst = binary.AppendVarint(dst, n)
 	}
 	dst = appendString(dst, u.Source)
+	if u.BilledInput != 0 || u.BilledOutput != 0 || u.Priced || u.Extra != nil {
+		dst = binary.AppendVarint(binary.AppendVarint(dst, u.BilledInput), u.BilledOutput)
+	}
+	if u.Priced || u.Extra != nil {
+		dst = append(dst, flagByte(u.Priced))
+		dst = binary.AppendVarint(dst, u.Cost)
+	}
+	if x := u.Extra; x != nil {
+		for _, n := range x.counts() {
+			dst = binary.AppendVarint(dst, *n)
+		}
+		dst = append(dst, flagByte(x.Batch))
+	}
 	return closeSized(dst, at)
+}
+
+func flagByte(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// counts are the numbers of x in the order of their encoding.
+func (x *UsageExtra) counts() [8]*int64 {
+	return [8]*int64{&x.CacheWrite1h, &x.AudioIn, &x.AudioOut, &x.ImageIn, &x.ImageOut, &x.Searches, &x.Images, &x.Milliseconds}
 }
 
 func appendNotes(dst []byte, notes []Note) []byte {

@@ -146,6 +146,20 @@ func (r *reader) usage(u *Usage) {
 		*n = in.int()
 	}
 	u.Source = in.string()
+	if len(in.b) > 0 {
+		u.BilledInput, u.BilledOutput = in.int(), in.int()
+	}
+	if len(in.b) > 0 {
+		u.Priced, u.Cost = in.uint() == 1, in.int()
+	}
+	if len(in.b) > 0 {
+		x := &UsageExtra{}
+		for _, n := range x.counts() {
+			*n = in.int()
+		}
+		x.Batch = in.uint() == 1
+		u.Extra = x
+	}
 	r.close(&in)
 }
 

@@ -185,7 +185,7 @@ func TestAnyCallRoundTrips(t *testing.T) {
 		}
 		copy(j.ID[:], rapid.SliceOfN(rapid.SampledFrom([]byte(crockford+"!")), 26, 26).Draw(rt, "id"))
 		copy(j.Trace[:], raw.Draw(rt, "trace"))
-		j.Usage = rapid.SampledFrom([]Usage{noUsage, {}, {Input: num("usage"), Source: str("source")}}).Draw(rt, "usages")
+		j.Usage = rapid.SampledFrom([]Usage{noUsage, {}, {Input: num("usage"), Source: str("source")}, {Input: 510, BilledInput: num("usage"), BilledOutput: 66}, {Input: 5, Cost: num("cost"), Priced: true}, {Output: 5, Extra: &UsageExtra{AudioOut: num("audio"), Batch: true}}}).Draw(rt, "usages")
 		for range rapid.IntRange(0, 3).Draw(rt, "notes") {
 			j.Note(dur("at"), str("room"), str("note"))
 		}

@@ -59,7 +59,26 @@ type Journey struct {
 // Usage is what the provider's answer said it used. Counts are -1 when it said nothing.
 type Usage struct {
 	Input, Output, Cached, CacheWrite, Reasoning int64
-	Source                                       string // "reported", "partial" (the stream broke), "" when none
+	// BilledInput and BilledOutput are what the provider charges for, where it says that this is less than what was
+	// used (Cohere's billed_units); 0 where it does not.
+	BilledInput, BilledOutput int64
+	Source                    string // "reported", "partial" (the stream broke), "counted" by us, "" when none
+	// Cost is in billionths of a US dollar, when Priced: the model's price was known.
+	Cost   int64
+	Priced bool
+	// Extra is what else the provider told of tokens that cost more or less than others; nil mostly. It is not
+	// changed once it is here.
+	Extra *UsageExtra
+}
+
+// UsageExtra are parts of a Usage that have prices of their own. A count that was not said is 0.
+type UsageExtra struct {
+	CacheWrite1h      int64 // of CacheWrite: kept for an hour
+	AudioIn, AudioOut int64
+	ImageIn, ImageOut int64
+	Searches, Images  int64 // calls of the provider's own search; images made
+	Milliseconds      int64 // of audio, where that is what counts
+	Batch             bool  // asked of a batch API
 }
 
 // Note is one line that a room leaves for the explanation.

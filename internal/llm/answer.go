@@ -86,14 +86,21 @@ func htmlTitle(text []byte) string {
 // LongAnswer reads the usage of an answer that is passed on while it arrives because it is too long
 // to be kept. Its memory does not grow with the answer. It must not be used concurrently.
 type LongAnswer struct {
-	skim  *jsonscan.Skimmer
-	usage func(value []byte) journey.Usage
+	skim    *jsonscan.Skimmer
+	usage   func(value []byte) journey.Usage
+	members func(value func(i int) []byte) journey.Usage // instead, where the usage is several members
 }
 
 // NewLongAnswer returns a reader that takes the usage from the outermost member of this name;
 // usage reads its value.
 func NewLongAnswer(member string, usage func(value []byte) journey.Usage) *LongAnswer {
 	return &LongAnswer{skim: jsonscan.NewSkimmer(member), usage: usage}
+}
+
+// NewLongAnswerOf returns a reader that takes the usage from the outermost members of these names; usage reads
+// the value of each by its place among the names, nil when it has not come.
+func NewLongAnswerOf(usage func(value func(i int) []byte) journey.Usage, names ...string) *LongAnswer {
+	return &LongAnswer{skim: jsonscan.NewSkimmer(names...), members: usage}
 }
 
 // Feed takes the next piece of the body.
@@ -103,7 +110,9 @@ func (a *LongAnswer) Feed(p []byte) { a.skim.Feed(p) }
 // whole of it is not JSON. clean as in Stream.Finish; of a body that broke, only the usage counts.
 func (a *LongAnswer) Finish(clean bool) (Answer, bool) {
 	answer := Answer{Usage: NoUsage()}
-	if value := a.skim.Value(0); value != nil {
+	if a.members != nil {
+		answer.Usage = a.members(a.skim.Value)
+	} else if value := a.skim.Value(0); value != nil {
 		answer.Usage = a.usage(value)
 	}
 	err := a.skim.Err()

@@ -29,11 +29,14 @@ const (
 	Files          // OpenAI: files and what is below
 	Batches        // OpenAI: batches and what is below
 	Stored         // OpenAI: GET, DELETE and POST below responses/{id}
+	Invoke         // Bedrock: InvokeModel, whose body is the model's own
+	Version        // Ollama: GET api/version
 )
 
 var operationNames = [...]string{
 	"none", "chat", "completions", "responses", "embeddings", "moderations", "list_models", "get_model", "realtime",
 	"count_tokens", "rerank", "images", "speech", "transcriptions", "translations", "files", "batches", "stored",
+	"invoke", "version",
 }
 
 func (o Operation) String() string { return operationNames[o] }
@@ -134,6 +137,20 @@ type Placer interface {
 	// Place is the path below a provider's base URL, and the query without its "?", for a call of op to a
 	// provider's model.
 	Place(op Operation, model string, stream bool) (path, query string)
+}
+
+// VariantPlacer is a Placer with operations that have several addresses. A call that passes through keeps
+// the one it came to: detail is its Match.Detail, "" the usual one.
+type VariantPlacer interface {
+	Placer
+	PlaceVariant(op Operation, detail, model string, stream bool) (path, query string)
+}
+
+// Versioned is a Dialect whose clients ask the server which version it is (the operation Version). The
+// gateway answers that itself.
+type Versioned interface {
+	// AppendVersion appends the body of the answer.
+	AppendVersion(dst []byte) []byte
 }
 
 // Framed is a Dialect that has streams of another framing than server-sent events.

@@ -25,12 +25,18 @@ type Request struct {
 	// AskUsage is the change that makes a stream report its usage. Its Text is empty where nothing
 	// need be changed, or where what the caller wrote leaves no place for it.
 	AskUsage Edit
+	// Also are the places of more strings that name the model, in order, each as Gemini's bodies do:
+	// "models/NAME". With them ModelAt and AskUsage are zero.
+	Also []jsonscan.Span
 }
 
 // Rewrite appends to dst the body with the model named model and, with ask, with the request for
 // usage; every other byte stays as it was. body must be the one that r was read from. Where nothing
 // changes it appends body itself. It allocates only when dst has no room.
 func (r *Request) Rewrite(dst, body []byte, model string, ask bool) []byte {
+	if len(r.Also) > 0 {
+		return r.renameAll(dst, body, model)
+	}
 	ask = ask && r.AskUsage.Text != ""
 	rename := r.ModelAt.To > 0 && string(r.Model) != model
 	from := 0
@@ -44,6 +50,18 @@ func (r *Request) Rewrite(dst, body []byte, model string, ask bool) []byte {
 	}
 	if ask {
 		dst, from = r.AskUsage.apply(dst, body, from), r.AskUsage.At.To
+	}
+	return append(dst, body[from:]...)
+}
+
+func (r *Request) renameAll(dst, body []byte, model string) []byte {
+	if !strings.HasPrefix(model, "models/") && !strings.HasPrefix(model, "tunedModels/") {
+		model = "models/" + model
+	}
+	from := 0
+	for _, at := range r.Also {
+		dst = jsonscan.Quote(append(dst, body[from:at.From]...), model)
+		from = at.To
 	}
 	return append(dst, body[from:]...)
 }

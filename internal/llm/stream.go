@@ -39,6 +39,7 @@ type StreamState struct {
 	Done     bool   // the dialect's terminal event has come
 	Finish   string // the finish reason of the first choice, "" until it came
 	Sequence int64  // the last sequence number, in dialects that count events; -1 when none came
+	Framed   bool   // the stream is not made of server-sent events
 	Usage    journey.Usage
 	Error    ProviderError // what the error event said
 	Problem  string        // what is malformed
@@ -49,6 +50,14 @@ type StreamState struct {
 // for each event with data, in order, and never after it has answered Fail or Malformed.
 type Judge interface {
 	Judge(st *StreamState, ev Event) Action
+}
+
+// BareJudge is a Judge of a dialect whose provider ends a stream that fails with text that is no event: Gemini
+// sends the error body alone. Bare is asked about such a text, without the blank line behind it, and answers
+// Fail or Malformed.
+type BareJudge interface {
+	Judge
+	Bare(st *StreamState, text []byte) Action
 }
 
 // End is how a stream ended.
@@ -114,6 +123,7 @@ type Framer interface {
 func NewFramedStream(judge Judge, limit int, framer Framer) *Stream {
 	s := NewStream(judge, limit)
 	s.framer = framer
+	s.state.Framed = true
 	return s
 }
 
@@ -344,6 +354,9 @@ func (s *Stream) block(block []byte) (action Action, cut jsonscan.Span) {
 	}
 	if len(ev.Data) == 0 {
 		if strange != nil {
+			if bare, ok := s.judge.(BareJudge); ok && bare.Bare(&s.state, bytes.TrimSpace(block)) == Fail {
+				return Fail, cut
+			}
 			s.state.Problem = fmt.Sprintf("a line is no server-sent event: %.200q", strange)
 			return Malformed, cut
 		}

@@ -105,7 +105,7 @@ var allDescs = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(allDescs, loadDescs) {
+	for _, d := range slices.Concat(allDescs, loadDescs, choosingDescs) {
 		out <- d
 	}
 }
@@ -232,6 +232,9 @@ func (o *Sources) collect(e emitter) {
 	}
 	if o.TLS != nil {
 		o.TLS().collect(e)
+	}
+	if o.Models != nil && o.Keys != nil {
+		collectChoosing(e, o.Models(), o.Keys())
 	}
 	if o.Ledger != nil {
 		l := o.Ledger()

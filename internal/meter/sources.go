@@ -12,6 +12,9 @@ type Sources struct {
 	Load    func() Load
 	Host    func() *journey.Host // nil before anything is known
 	TLS     func() TLS
+	// Models and Keys are the targets of models, and the keys of providers.
+	Models func() []ModelTarget
+	Keys   func() []ProviderKey
 }
 
 // Door is the state of the gateway's listener.

@@ -12,10 +12,11 @@ import (
 
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
-	"causeway/internal/llm/openai"
 	"causeway/internal/meter"
 	"causeway/internal/policy"
+	"causeway/internal/price"
 	"causeway/internal/route"
+	"causeway/internal/sign"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
 )
@@ -51,6 +52,9 @@ type Generation struct {
 	llmHosts []string // empty: every host
 	origins  map[string]*wire.Origin
 	pools    []*upstream.Pool
+	prober   prober
+	// allowances are what applications may use, by name.
+	allowances map[string]*Allowance
 }
 
 // Service is one REST API, compiled.
@@ -91,9 +95,15 @@ type Deps struct {
 	// calls; 0: not known.
 	Files  int
 	Memory int64
-	// Dialects are those that callers may speak; Speaks is what providers are spoken to in.
+	// Dialects are those that callers may speak.
 	Dialects []llm.Dialect
-	Speaks   llm.Dialect
+	// Speak is what providers are spoken to in, by the dialect's name. nil leaves providers without a dialect.
+	Speak map[string]llm.Dialect
+	// Google makes the Signer of a service account from its JSON; nil refuses such accounts. It is kept over
+	// generations while the account stays the same.
+	Google func(account []byte) (sign.Signer, error)
+	// Prices is what models cost; nil knows none.
+	Prices *price.Catalogue
 	// SandboxURL is where the built-in provider listens, SandboxModels what it has.
 	SandboxURL    string
 	SandboxModels []string
@@ -148,6 +158,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 	if err := b.applications(c, g); err != nil {
 		return nil, err
 	}
+	g.allowances = allowances(c.Applications)
 	g.origins, g.pools = b.origins, b.pools
 	return g, nil
 }
@@ -233,7 +244,7 @@ func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
 		list[name] = p
 	}
 	list["sandbox"] = &catalog.Provider{
-		Name: "sandbox", Kind: "sandbox", BaseURL: b.deps.SandboxURL, Models: b.deps.SandboxModels,
+		Name: "sandbox", Kind: "sandbox", Vendor: catalog.SandboxVendor(), BaseURL: b.deps.SandboxURL, Models: b.deps.SandboxModels,
 		Timeouts: sandboxTimeouts,
 	}
 	for _, name := range sortedKeys(list) {
@@ -244,70 +255,29 @@ func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
 				old = o.Upstream
 			}
 		}
-		up, err := b.upstream(upstreamSpec{
-			name: name, targets: []catalog.Target{{URL: p.BaseURL, Weight: 1}}, timeouts: p.Timeouts,
-			retries: p.Retries, tls: p.TLS, keys: p.Keys, protocol: p.Protocol,
-		}, old)
+		spec, err := b.providerSpec(p, old)
+		if err != nil {
+			return fmt.Errorf("compiling provider %w", err)
+		}
+		up, err := b.upstream(spec, old)
+		if err != nil {
+			return fmt.Errorf("compiling provider %w", err)
+		}
+		dialect, err := b.dialect(p)
 		if err != nil {
 			return fmt.Errorf("compiling provider %w", err)
 		}
 		series := b.set.Model(meter.Other, name)
 		g.Providers[name] = &Provider{
-			Name: name, Kind: p.Kind, Dialect: b.deps.Speaks, Upstream: up, Models: p.Models, Sandbox: p.Kind == "sandbox", MustAskUsage: openai.MustAskUsage(p.Kind),
+			Name: name, Kind: p.Kind, Dialect: dialect, Vendor: p.Vendor, Upstream: up, Models: p.Models, Sandbox: p.Kind == "sandbox",
+			MustAskUsage: p.Vendor.Speaks() == "openai" && !p.Vendor.UsageAlways, CallerKey: p.CallerKey, deployments: p.Deployments,
 			meters: map[string]*meter.Series{name: series}, other: b.set.Model(meter.Other, ""),
+			prices:  prices{b.deps.Prices, c.Prices},
+			address: p.BaseURL, failovers: upstream.NewBudget(failoverShare, b.deps.now()),
 		}
+		g.Providers[name].states = b.statesOf(g.Providers[name], p.BaseURL)
 	}
-	for _, name := range sortedKeys(c.Models) {
-		m := c.Models[name]
-		out := &Model{Name: name, meters: map[string]*meter.Series{}, other: b.set.Model(name, "")}
-		var weights []int
-		for _, t := range m.Targets {
-			p := g.Providers[t.Provider]
-			if p == nil {
-				return fmt.Errorf("compiling model %s: there is no provider %s", name, t.Provider)
-			}
-			out.Targets = append(out.Targets, ModelTarget{p, t.Model})
-			out.meters[p.Name] = b.set.Model(name, p.Name)
-			weights = append(weights, t.Weight)
-		}
-		out.shares = spread(weights)
-		g.Models[name] = out
-	}
-	return nil
-}
-
-// mostShares bounds the places that spread lays out: beyond it shares are rounded.
-const mostShares = 10000
-
-// spread lays weights out so that each index comes as often as its weight says and as evenly as it
-// can (smooth weighted round robin).
-func spread(weights []int) []int {
-	total := 0
-	for _, w := range weights {
-		total += max(w, 0)
-	}
-	shares := make([]int, len(weights))
-	sum := 0
-	for i, w := range weights {
-		if shares[i] = max(w, 0); total > mostShares && w > 0 {
-			shares[i] = max(w*mostShares/total, 1)
-		}
-		sum += shares[i]
-	}
-	credit := make([]int, len(weights))
-	out := make([]int, 0, sum)
-	for range sum {
-		best := 0
-		for i, w := range shares {
-			credit[i] += w
-			if credit[i] > credit[best] {
-				best = i
-			}
-		}
-		credit[best] -= sum
-		out = append(out, best)
-	}
-	return out
+	return b.models(c, g)
 }
 
 func (b *builder) applications(c *catalog.Catalog, g *Generation) error {
@@ -334,11 +304,13 @@ func (g *Generation) Start() {
 	for _, p := range g.pools {
 		p.Start()
 	}
+	g.watchDead()
 }
 
 // Retire ends what belongs to g alone: its health checks, and the connections that next (nil at the
 // end of the process) does not use. Calls in flight on g end as they would have.
 func (g *Generation) Retire(next *Generation) {
+	g.prober.stop()
 	for _, p := range g.pools {
 		p.Stop()
 	}

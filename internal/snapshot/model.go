@@ -6,25 +6,32 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"causeway/internal/catalog"
 	"causeway/internal/llm"
 	"causeway/internal/meter"
+	"causeway/internal/upstream"
 )
 
 // Model is a name that callers may ask for, with the providers' models that it stands for.
 type Model struct {
-	Name    string
-	Direct  bool // PROVIDER/MODEL, not a configured name
+	Name   string
+	Direct bool // PROVIDER/MODEL, not a configured name
+	// Targets are its own and behind them those of its fallbacks, each once.
 	Targets []ModelTarget
-	shares  []int
-	turn    atomic.Uint64
+	// Strict: a call that would lose something between two dialects is refused.
+	Strict bool
+	// OnRefusal and OnContext: a call whose content was refused, or that was too long, goes on elsewhere.
+	OnRefusal, OnContext bool
+	// Attempts is the most attempts for one call; Bounded tells that the configuration says so.
+	Attempts int
+	Bounded  bool
+	// Failovers bounds the attempts that go on at another target or key, over all calls.
+	Failovers *upstream.Budget
+
+	tiers   []tier
+	surveys bool
 	meters  map[string]*meter.Series // by provider
 	other   *meter.Series
-}
-
-// ModelTarget is one model of one provider.
-type ModelTarget struct {
-	Provider *Provider
-	Model    string // the provider's own name for it
 }
 
 // Meter is the model's counters at a provider, "" before one was chosen.
@@ -35,52 +42,29 @@ func (m *Model) Meter(provider string) *meter.Series {
 	return m.other
 }
 
-// Pick chooses a target by weight, not one of those already tried if another is left; tried holds
-// a bit for each target. ok is false when there is none.
-func (m *Model) Pick(tried uint64) (index int, ok bool) {
-	if len(m.Targets) == 0 {
-		return 0, false
-	}
-	n := uint64(len(m.shares))
-	var from uint64
-	if tried == 0 {
-		from = m.turn.Add(1)
-	} else {
-		from = m.turn.Load() // a second attempt takes no turn: else a dead target's calls would all begin there
-	}
-	for i := range n {
-		k := m.shares[(from+i)%n]
-		if tried&(1<<k) == 0 {
-			return k, true
-		}
-	}
-	return m.shares[from%n], true
-}
-
-// Untried tells whether a target is left that has not been tried.
-func (m *Model) Untried(tried uint64) bool {
-	for i := range m.Targets {
-		if tried&(1<<i) == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // Provider is one provider, compiled.
 type Provider struct {
 	Name     string
 	Kind     string
-	Dialect  llm.Dialect // what it speaks
+	Dialect  llm.Dialect     // what it speaks
+	Vendor   *catalog.Vendor // how it differs from others of its dialect
 	Upstream *Upstream
 	Models   []string
 	Sandbox  bool
 	// MustAskUsage: its streams tell their usage only when they are asked to.
 	MustAskUsage bool
-	direct       sync.Map // model name -> *Model, for PROVIDER/MODEL
-	count        atomic.Int64
-	meters       map[string]*meter.Series
-	other        *meter.Series
+	// CallerKey: the caller's own key for the provider goes through, and Upstream.Keys is empty.
+	CallerKey   bool
+	lacks       lacks
+	prices      prices
+	deployments map[string]string // model -> the name it is asked for by
+	address     string            // its base URL
+	states      *states           // of its models
+	failovers   *upstream.Budget
+	direct      sync.Map // model name -> *Model, for PROVIDER/MODEL
+	count       atomic.Int64
+	meters      map[string]*meter.Series
+	other       *meter.Series
 }
 
 // mostDirect is how many PROVIDER/MODEL names a provider remembers; callers choose them, so they
@@ -94,8 +78,8 @@ func (p *Provider) Direct(model string) *Model {
 	}
 	model = strings.Clone(model)
 	m := &Model{
-		Name: p.Name + "/" + model, Direct: true, Targets: []ModelTarget{{p, model}}, shares: []int{0},
-		meters: p.meters, other: p.other,
+		Name: p.Name + "/" + model, Direct: true, Targets: []ModelTarget{target(p, catalog.ModelTarget{Model: model}, 0)},
+		Attempts: min(max(len(p.Upstream.Keys), 1), usualAttempts), Failovers: p.failovers, meters: p.meters, other: p.other,
 	}
 	if p.count.Add(1) <= mostDirect {
 		p.direct.Store(model, m)

@@ -12,43 +12,6 @@ import (
 	"causeway/internal/wire"
 )
 
-func TestSpread(t *testing.T) {
-	count := func(places []int, n int) []int {
-		out := make([]int, n)
-		for _, i := range places {
-			out[i]++
-		}
-		return out
-	}
-	for _, c := range []struct {
-		name    string
-		weights []int
-		want    []int // how often each comes
-	}{
-		{"one", []int{7}, []int{7}},
-		{"as the weights say", []int{3, 1, 2}, []int{3, 1, 2}},
-		{"one without weight never", []int{3, 0}, []int{3, 0}},
-		{"large weights keep their shares", []int{30000, 10000}, []int{7500, 2500}},
-		{"and a small one beside them its place", []int{1_000_000, 1}, []int{9999, 1}},
-	} {
-		got := count(spread(c.weights), len(c.weights))
-		for i := range got {
-			if got[i] != c.want[i] {
-				t.Errorf("%s: %v, want %v", c.name, got, c.want)
-			}
-		}
-	}
-	// Evenly: of 3 and 1 the second never waits for two rounds.
-	last := 0
-	for i, k := range append(spread([]int{3, 1}), spread([]int{3, 1})...) {
-		if k == 1 {
-			last = i
-		} else if i-last > 4 {
-			t.Errorf("no turn for %d places", i-last)
-		}
-	}
-}
-
 func compile(t *testing.T, config string) *Generation {
 	t.Helper()
 	c, faults := catalog.Parse("x.yaml", []byte(config), func(string) (string, bool) { return "", false })

@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,14 +8,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"causeway/internal/catalog"
+	"causeway/internal/choose"
 	"causeway/internal/meter"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
@@ -38,61 +36,39 @@ type Upstream struct {
 
 	// ExtraFields are header lines for every call, in wire form.
 	ExtraFields []byte
-	// Keys are a provider's credentials as header lines in wire form; empty for a service.
+	// IfMissing are fields for calls whose caller sent none of the name.
+	IfMissing []Field
+	// Keys are a provider's credentials; empty for a service.
 	Keys []Credential
 
+	// KeyPool chooses among Keys.
+	KeyPool *choose.KeyPool
+
 	origins []*wire.Origin // by the target's index
-	turn    atomic.Uint64
-	shares  []int // indexes into Keys, as often as their weight says
+	secrets []string       // what tells the keys apart over generations; never shown
 }
 
-// Credential is one key of a provider.
-type Credential struct {
-	Line []byte // "Authorization: Bearer ...\r\n"; never logged
-	Hint string // its last four characters, for evidence: "...1a2b"; "" for a key too short to tell from a word
+// Field is a header field; Line is the whole of it in wire form.
+type Field struct {
+	Name string
+	Line []byte
 }
-
-// QuotedIn tells whether a provider's text has the key in it. A key without a Hint is never found.
-func (k *Credential) QuotedIn(text []byte) bool {
-	return k != nil && k.Hint != "" && bytes.Contains(text, k.value())
-}
-
-// Without is the text with the key taken out.
-func (k *Credential) Without(text string) string {
-	if k == nil || k.Hint == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, string(k.value()), "[key]")
-}
-
-func (k *Credential) value() []byte {
-	return bytes.TrimSuffix(bytes.TrimPrefix(k.Line, credentialName), crlf)
-}
-
-var (
-	credentialName = []byte("Authorization: Bearer ")
-	crlf           = []byte("\r\n")
-)
 
 // Chosen is a target picked for one attempt. Release must be called once.
 type Chosen struct {
 	*upstream.Target
 	Origin *wire.Origin
 	Up     *Upstream
-	Key    *Credential // nil when none is needed
+	Key    *Credential // nil when none is needed, or none was chosen yet
 }
 
-// Pick chooses a target, and a key for it.
+// Pick chooses a target. Which of the Keys is used is for the KeyPool to say.
 func (u *Upstream) Pick(hash uint64, tried *upstream.Tried) (Chosen, *upstream.Refusal) {
 	t, refusal := u.Pool.Pick(hash, tried)
 	if refusal != nil {
 		return Chosen{Up: u}, refusal
 	}
-	c := Chosen{Target: t, Origin: u.origins[t.Index], Up: u}
-	if len(u.shares) > 0 {
-		c.Key = &u.Keys[u.shares[u.turn.Add(1)%uint64(len(u.shares))]]
-	}
-	return c, nil
+	return Chosen{Target: t, Origin: u.origins[t.Index], Up: u}, nil
 }
 
 // Healthy is how many targets pass their checks, of how many.
@@ -176,6 +152,9 @@ type upstreamSpec struct {
 	keys     []catalog.ProviderKey
 	proxy    int    // catalog.Upstream.ProxyProtocol
 	protocol string // catalog.Upstream.Protocol; "" is http1
+
+	credentials []Credential // of keys, one for each
+	ifMissing   []Field
 }
 
 func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
@@ -217,24 +196,10 @@ func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
 		u.Retry.Adopt(old.Retry)
 	}
 	u.Hash = u.Pool.HashBy()
-	u.credentials(s.keys)
+	u.Keys, u.IfMissing = s.credentials, s.ifMissing
+	u.keyPool(s.keys, old)
 	b.pools = append(b.pools, u.Pool)
 	return u, nil
-}
-
-// credentials makes the header lines of a provider's keys.
-func (u *Upstream) credentials(keys []catalog.ProviderKey) {
-	var weights []int
-	for _, k := range keys {
-		v := k.Value.Reveal()
-		hint := ""
-		if len(v) >= 16 {
-			hint = "..." + v[len(v)-4:]
-		}
-		u.Keys = append(u.Keys, Credential{Line: slices.Concat(credentialName, []byte(v), crlf), Hint: hint})
-		weights = append(weights, max(k.Weight, 1))
-	}
-	u.shares = spread(weights)
 }
 
 // origin returns the connections to a target: those of the generation before where nothing about

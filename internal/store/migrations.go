@@ -75,6 +75,27 @@ CREATE TABLE settings (
 	value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 `,
+	`
+-- Responses that callers may go on from (internal/responses). Times are Unix milliseconds. The answers stand in
+-- the row's last columns, so that a sweep reads the index alone.
+CREATE TABLE responses (
+	tenant   TEXT    NOT NULL,
+	id       TEXT    NOT NULL,
+	root     TEXT    NOT NULL,
+	previous TEXT    NOT NULL,
+	provider TEXT    NOT NULL,
+	model    TEXT    NOT NULL,
+	created  INTEGER NOT NULL,
+	expires  INTEGER NOT NULL,
+	size     INTEGER NOT NULL,
+	input    BLOB    NOT NULL,
+	response BLOB    NOT NULL,
+	PRIMARY KEY (tenant, id)
+) STRICT;
+CREATE INDEX responses_root ON responses (tenant, root);
+CREATE INDEX responses_expires ON responses (expires);
+CREATE INDEX responses_age ON responses (created, size);
+`,
 }
 
 // migrate brings the schema up to the last of list.

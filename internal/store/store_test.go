@@ -113,7 +113,7 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
-		}, ErrNewer, "schema 2, this program knows up to 1"},
+		}, ErrNewer, fmt.Sprintf("schema %d, this program knows up to %d", len(migrations)+1, len(migrations))},
 		{"somebody else's database", damage(func(t *testing.T, path string) { patch(t, path, 68, []byte{0, 0, 0, 7}) }), ErrForeign, FileName},
 	}
 	for _, c := range cases {

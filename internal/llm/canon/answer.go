@@ -29,6 +29,8 @@ type Answer struct {
 	ServiceTier string
 	// Blocked is why the provider did not answer at all (Gemini's promptFeedback.blockReason), "" when it did.
 	Blocked string
+	// LatencyMS is how long the provider says that it took, in milliseconds; 0 when it does not.
+	LatencyMS int64
 	// Lost are paths of the answer's members that no reader looked at: they go to the report.
 	Lost []string
 }
@@ -64,7 +66,7 @@ const (
 	Delta                       // Text goes on: of Text, Thinking and Refusal parts; of ToolCall parts it is a piece of Args
 	Sign                        // Signature and SignedBy of the part
 	Cite                        // Citation of the part
-	MediaDelta                  // Text is a piece of Media.Data, Transcript of what is heard
+	MediaDelta                  // Text is a piece of Media.Data, Transcript of what is heard; Media, when not nil, has Expires
 	EndPart                     // the part is whole
 	Probs                       // Logprobs of the choice's text
 	Finished                    // Finish, FinishRaw and StopWord of the choice
@@ -78,8 +80,8 @@ type Event struct {
 	Choice int
 	Part   int // the part's place in its choice
 
-	PartKind    PartKind
-	Call        *Call
+	PartKind    PartKind // of the part, in each of its events from Begin to EndPart
+	Call        *Call    // at its Begin, without Args: they come as Deltas
 	Media       *Media
 	Text        string
 	Transcript  string
@@ -92,10 +94,15 @@ type Event struct {
 	FinishRaw   string
 	StopWord    string
 	ID          string // Start: the answer's; Begin: the part's
+	Plan        bool   // Begin: as in Part
 	Model       string
 	Created     int64
 	Fingerprint string
 	ServiceTier string
 	Usage       *Usage
+	LatencyMS   int64 // Used: as in Answer
 	Raw         []byte // of an Other part: the whole of it, at its Begin
+	Joined      bool   // Begin: as in Part
+	Verbatim    bool   // Begin: as in Part
+	Phase       string // Begin: as in Part
 }

@@ -36,6 +36,7 @@ type Report struct {
 	More    int // entries left out
 	req     *Request
 	taken   [NumParams]bool
+	copied  []jsontree.Ref
 }
 
 // NewReport begins the report about a request.
@@ -70,6 +71,24 @@ func (r *Report) Take(id ParamID) []byte {
 	return r.req.Params[id].JSON
 }
 
+// Own is for a writer of the caller's own dialect: it lists what stands in the caller's outermost object, or in
+// the objects named in within, and no reader looked at. The writer copies it as it is, so that it is not told as
+// lost. Of another dialect's request there is nothing.
+func (r *Report) Own(dialect string, within ...string) (list []jsontree.Node) {
+	if r.req.Dialect != dialect || r.req.Doc == nil {
+		return nil
+	}
+	for _, n := range r.req.Doc.Unused() {
+		place, _, deep := strings.Cut(n.Path(), ".")
+		if place == "" || deep && !slices.Contains(within, strings.TrimSuffix(n.Path(), "."+n.Name())) {
+			continue
+		}
+		r.copied = append(r.copied, n.Ref())
+		list = append(list, n)
+	}
+	return list
+}
+
 // Close completes the report when the request has been written: with the parameters that were not
 // taken, and with what the reader did not look at.
 func (r *Report) Close() {
@@ -82,7 +101,7 @@ func (r *Report) Close() {
 		return
 	}
 	for _, n := range r.req.Doc.Unused() {
-		if path := n.Path(); path != "" {
+		if path := n.Path(); path != "" && !slices.Contains(r.copied, n.Ref()) {
 			r.Add(path, Dropped, "")
 		}
 	}
@@ -93,7 +112,7 @@ func asIf(id ParamID, json []byte) bool {
 	switch v := string(json); id {
 	case N:
 		return v == "1"
-	case Logprobs, Background:
+	case Logprobs, Background, Store:
 		return v == "false"
 	case FrequencyPenalty, PresencePenalty, TopLogprobs:
 		return v == "0" || v == "0.0"

@@ -18,6 +18,8 @@ type Request struct {
 	// StreamUsage tells that the caller gets the usage of a stream: it asked for it, or its dialect
 	// always tells it.
 	StreamUsage bool
+	// Framed tells that the caller wants a stream in the other framing that its dialect has: Gemini's JSON array.
+	Framed bool
 
 	// Messages are the conversation in the caller's order, system and developer messages among them: those
 	// dialects that keep them apart put them first.
@@ -97,7 +99,14 @@ type Part struct {
 	Cache     *Cache // the prompt's cache may end behind this part
 	Citations []Citation
 	ID        string // the dialect's own name for the part, in Responses
+	Plan      bool   // of Text: Cohere's tool_plan, which says what the calls behind it are for
 	Raw       []byte // of Other: ready JSON of the dialect named by SignedBy
+	// Joined tells that the part goes on the output item of the part before it, in Responses: a message
+	// with several texts, reasoning whose summary has several parts.
+	Joined bool
+	// Verbatim tells that a Thinking part is the reasoning itself where Responses tells that from a summary.
+	Verbatim bool
+	Phase    string // Responses' phase of a message: commentary or final_answer
 }
 
 // Media is something other than text. One of URL, Data, FileID and Text is set.
@@ -134,8 +143,9 @@ type Result struct {
 	Parts []Part // text, images, documents
 	// JSON is the result as an object, where the dialect has results so (Gemini's response); Parts are
 	// then empty.
-	JSON  []byte
-	Error bool
+	JSON   []byte
+	Error  bool
+	Custom bool // it answers a Custom tool's call
 }
 
 // Cache is a mark behind which a provider may keep the prompt so far.
@@ -222,7 +232,10 @@ type Reasoning struct {
 	// Responses' reasoning.summary (Summary is its word), Anthropic's thinking as such.
 	Show    bool
 	Summary string
-	At      jsontree.Ref
+	// Encrypted tells that the caller wants what proves the reasoning, to send it back (Responses'
+	// include reasoning.encrypted_content). Dialects that always send it need not look.
+	Encrypted bool
+	At        jsontree.Ref
 	// BudgetAt is where the budget stands, when it has its own place.
 	BudgetAt jsontree.Ref
 }
@@ -268,6 +281,9 @@ const (
 	CachedContent                    // string: Gemini's cachedContent
 	MediaDetail                      // string: Gemini's mediaResolution
 	SafetyUser                       // string: OpenAI's safety_identifier
+	PromptTemplate                   // object: Responses' prompt, which the provider keeps
+	CacheOptions                     // object: OpenAI's prompt_cache_options
+	Moderation                       // object: OpenAI's moderation
 	NumParams
 )
 
@@ -352,12 +368,13 @@ type Usage struct {
 	ToolPrompt                int64 // of Input: made by built-in tools
 	Searches                  int64 // calls of the provider's own web search
 	Predicted, PredictedWrong int64 // of Output: OpenAI's accepted and rejected prediction
+	SearchUnits               int64 // Cohere's unit for rerank: a query with up to 100 documents
 }
 
 // NoUsage is the usage of an answer that said nothing.
 func NoUsage() Usage {
 	return Usage{
 		Usage: llm.NoUsage(), CacheWrite1h: -1, AudioIn: -1, AudioOut: -1, ImageIn: -1, ImageOut: -1,
-		ToolPrompt: -1, Searches: -1, Predicted: -1, PredictedWrong: -1,
+		ToolPrompt: -1, Searches: -1, Predicted: -1, PredictedWrong: -1, SearchUnits: -1,
 	}
 }

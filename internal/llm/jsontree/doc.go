@@ -394,6 +394,14 @@ func (n Node) Raw() []byte {
 	return e.at.Of(n.d.text)
 }
 
+// Copy is Raw for one that copies what no reader knows: how the value was looked at stays as it is.
+func (n Node) Copy() []byte {
+	if n.d == nil {
+		return nil
+	}
+	return n.d.nodes[n.i].at.Of(n.d.text)
+}
+
 // Settle counts the value as taken with all that is in it: what it says is carried by other means, or
 // asks for nothing that is not so anyway.
 func (n Node) Settle() {

@@ -14,6 +14,9 @@ type Writer struct {
 	stack []byte
 }
 
+// Reset begins a new text behind what buf holds, such as the next event of a stream.
+func (w *Writer) Reset(buf []byte) { w.Buf, w.comma, w.stack = buf, false, w.stack[:0] }
+
 func (w *Writer) before() {
 	if w.comma {
 		w.Buf = append(w.Buf, ',')

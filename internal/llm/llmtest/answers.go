@@ -14,7 +14,7 @@ func (s *Suite) answers(t *testing.T) {
 	for _, c := range s.Answers {
 		t.Run(c.Name, func(t *testing.T) {
 			got := s.Dialect.ReadAnswer(s.Op, []byte(c.Body))
-			if got.Kind != "" || got.Usage != c.Usage || got.Finish != c.Finish {
+			if got.Kind != "" || !sameUsage(got.Usage, c.Usage) || got.Finish != c.Finish {
 				t.Errorf("%+v", got)
 			}
 			for _, size := range []int{1, 10, 1 << 20} {
@@ -22,7 +22,7 @@ func (s *Suite) answers(t *testing.T) {
 				for _, p := range bytewise(c.Body, size) {
 					long.Feed(p)
 				}
-				if answer, ok := long.Finish(true); !ok || answer.Usage != c.Usage {
+				if answer, ok := long.Finish(true); !ok || !sameUsage(answer.Usage, c.Usage) {
 					t.Errorf("read while passing in pieces of %d: %+v", size, answer)
 				}
 			}
@@ -69,12 +69,23 @@ func (s *Suite) errors(t *testing.T) {
 	})
 	t.Run("models", func(t *testing.T) {
 		var list struct {
-			Data []struct {
-				ID string
-			}
+			Data   []struct{ ID string }      // OpenAI, Anthropic
+			Models []struct{ Name string }    // Gemini (models/NAME), Cohere, Ollama
+			Known  []struct{ ModelID string } `json:"modelSummaries"` // Bedrock
 		}
 		body := s.Dialect.AppendModels(nil, []llm.Model{{ID: "fast", OwnedBy: "causeway"}, {ID: `a"b`, OwnedBy: "sandbox", Created: now}})
-		if err := json.Unmarshal(body, &list); err != nil || len(list.Data) != 2 || list.Data[0].ID != "fast" || list.Data[1].ID != `a"b` {
+		err := json.Unmarshal(body, &list)
+		var names []string
+		for _, m := range list.Data {
+			names = append(names, m.ID)
+		}
+		for _, m := range list.Models {
+			names = append(names, strings.TrimPrefix(m.Name, "models/"))
+		}
+		for _, m := range list.Known {
+			names = append(names, m.ModelID)
+		}
+		if err != nil || len(names) != 2 || names[0] != "fast" || names[1] != `a"b` {
 			t.Errorf("%v: %s", err, body)
 		}
 		if body := s.Dialect.AppendModels(nil, nil); !json.Valid(body) || !strings.Contains(string(body), "[]") {

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	"reflect"
 	"testing"
 
 	"causeway/internal/fault"
@@ -27,13 +28,24 @@ type Suite struct {
 
 	// Read lists the outermost members that ReadRequest reads.
 	Read []string
-	// Terminal is a text that only a terminal event contains, such as "[DONE]".
+	// Terminal is a text that only a terminal event contains, such as "[DONE]"; "" where there is no such event.
 	Terminal string
 	// ErrorEvent is a provider's error event, framing included, and ErrorKind what it means.
 	ErrorEvent string
 	ErrorKind  fault.Kind
 	// NeedsTerminal tells that an answer without terminal event is never whole.
 	NeedsTerminal bool
+	// InPath tells that the address names the model and whether the answer is to be a stream.
+	InPath bool
+	// BareError tells that our own error event is the error body on a line by itself and no event.
+	BareError bool
+	// Lines tells that streams are lines of JSON (NDJSON) and not server-sent events.
+	Lines bool
+	// Frames splits the body of a stream that is made of binary frames, not server-sent events; what is cut off is its
+	// last piece. Payload is then the JSON in a frame, and BadFrames are bytes that are none.
+	Frames    func(body string) []string
+	Payload   func(frame []byte) []byte
+	BadFrames []string
 }
 
 // Request is a request and what is to be read in it.
@@ -112,6 +124,9 @@ func Lines[T any](t testing.TB, path string) []T {
 	}
 	return all
 }
+
+// sameUsage compares two usages, with what they point to.
+func sameUsage(a, b journey.Usage) bool { return reflect.DeepEqual(a, b) }
 
 // Run runs the suite.
 func Run(t *testing.T, s Suite) {

@@ -46,7 +46,7 @@ func (s *Suite) streams(t *testing.T) {
 	for _, c := range s.Streams {
 		t.Run(c.Name, func(t *testing.T) {
 			s.wholeStream(t, c, c.Body, 1, 3, 64, len(c.Body))
-			for how, body := range variants(c.Body) {
+			for how, body := range s.variants(c.Body) {
 				t.Run(how, func(t *testing.T) { s.wholeStream(t, c, body, 7, len(body)) })
 			}
 		})
@@ -74,14 +74,23 @@ func (s *Suite) wholeStream(t *testing.T, c Stream, body string, sizes ...int) {
 		if !end.Complete || end.Kind != "" || st.Finish != c.Finish || !st.Content {
 			t.Fatalf("pieces of %d bytes: %+v, finish %q, content %v", size, end, st.Finish, st.Content)
 		}
-		if st.Usage != c.Usage {
+		if !sameUsage(st.Usage, c.Usage) {
 			t.Fatalf("pieces of %d bytes: usage %+v, want %+v", size, st.Usage, c.Usage)
 		}
 	}
 }
 
 // variants are other ways to write the same events.
-func variants(body string) map[string]string {
+func (s *Suite) variants(body string) map[string]string {
+	if s.Frames != nil {
+		return nil
+	}
+	if s.Lines {
+		return map[string]string{
+			"blank lines between": strings.ReplaceAll(body, "\n", "\n\n"), "CRLF": strings.ReplaceAll(body, "\n", "\r\n"),
+			"the last line without its end": strings.TrimRight(body, "\n"),
+		}
+	}
 	all := map[string]string{
 		"with heartbeats":     strings.ReplaceAll(body, "\n\n", "\n\n: ping\n\n"),
 		"with comments":       strings.ReplaceAll(body, "data:", ": before data\nretry: 5\nid: 7\ndata:"),
@@ -105,7 +114,7 @@ func firstDifference(a, b string) int {
 }
 
 func (s *Suite) eventsAllocateNothing(t *testing.T) {
-	events := splitEvents(s.Streams[0].Body)
+	events := s.splitEvents(s.Streams[0].Body)
 	event := []byte(events[len(events)/2])
 	stream := s.stream()
 	out := make([][]byte, 0, 8)
@@ -119,9 +128,38 @@ func (s *Suite) eventsAllocateNothing(t *testing.T) {
 	}
 }
 
-// splitEvents splits a stream with LF line ends after each blank line.
-func splitEvents(body string) (events []string) {
-	for _, e := range strings.SplitAfter(body, "\n\n") {
+// eventEnd is what an event ends with.
+func (s *Suite) eventEnd() string {
+	if s.Lines {
+		return "\n"
+	}
+	return "\n\n"
+}
+
+// endsWhole tells whether out, a begin of body, ends with a whole event.
+func (s *Suite) endsWhole(out, body string) bool {
+	if s.Frames == nil {
+		return strings.HasSuffix(out, s.eventEnd())
+	}
+	for _, e := range s.Frames(body) {
+		if out == "" {
+			break
+		}
+		rest, ok := strings.CutPrefix(out, e)
+		if !ok {
+			return false
+		}
+		out = rest
+	}
+	return out == ""
+}
+
+// splitEvents splits a stream with LF line ends after each event.
+func (s *Suite) splitEvents(body string) (events []string) {
+	if s.Frames != nil {
+		return s.Frames(body)
+	}
+	for _, e := range strings.SplitAfter(body, s.eventEnd()) {
 		if e != "" {
 			events = append(events, e)
 		}
@@ -138,7 +176,7 @@ func (s *Suite) brokenStreams(t *testing.T) {
 		if out, end := run(s.stream(), true); out != "" || end.Complete || end.Kind != fault.TruncatedStream {
 			t.Errorf("%q, %+v", out, end)
 		}
-		if _, end := run(s.stream(), true, []byte(": ping\n\n")); end.Complete || end.Kind != fault.TruncatedStream {
+		if _, end := run(s.stream(), true, []byte(s.heartbeat())); end.Complete || end.Kind != fault.TruncatedStream {
 			t.Errorf("only heartbeats: %+v", end)
 		}
 	})
@@ -161,13 +199,13 @@ func (s *Suite) cutOff(t *testing.T) {
 			if end.Complete {
 				continue
 			}
-			if strings.Contains(out, s.Terminal) {
+			if s.Terminal != "" && strings.Contains(out, s.Terminal) {
 				t.Fatalf("cut at %d: a terminal event went out of a stream that broke", cut)
 			}
 			if want := map[bool]fault.Kind{true: fault.TruncatedStream}[clean]; end.Kind != want || end.Problem == "" {
 				t.Fatalf("cut at %d, clean %v: %+v", cut, clean, end)
 			}
-			if out != "" && !strings.HasSuffix(out, "\n\n") {
+			if out != "" && !s.endsWhole(out, body) {
 				t.Fatalf("cut at %d: the output does not end with an event: no error event can follow", cut)
 			}
 			if u := st.Usage; (u.Input >= 0 || u.Output >= 0) != (u.Source == "partial") {
@@ -180,7 +218,7 @@ func (s *Suite) cutOff(t *testing.T) {
 // errorEvents puts a provider's error event before each event, the terminal one included: nothing
 // of what follows may go out.
 func (s *Suite) errorEvents(t *testing.T) {
-	events := splitEvents(s.Streams[0].Body)
+	events := s.splitEvents(s.Streams[0].Body)
 	for i := range events {
 		before, after := strings.Join(events[:i], ""), strings.Join(events[i:], "")
 		for _, size := range []int{1, 50, 1 << 20} {
@@ -196,7 +234,7 @@ func (s *Suite) errorEvents(t *testing.T) {
 	}
 	stream := s.stream()
 	_, end := run(stream, true, []byte(strings.TrimRight(s.ErrorEvent, "\n")))
-	if end.Kind != fault.StreamError || !bytes.HasSuffix(stream.ErrorFrame(), []byte("\n\n")) {
+	if end.Kind != fault.StreamError || !s.Lines && s.Frames == nil && !bytes.HasSuffix(stream.ErrorFrame(), []byte("\n\n")) {
 		t.Errorf("without a blank line: %+v, frame %q", end, stream.ErrorFrame())
 	}
 }
@@ -210,50 +248,80 @@ func failure() *llm.Failure {
 
 // ownErrorEvent checks the last word of a broken stream against the dialect's own reader.
 func (s *Suite) ownErrorEvent(t *testing.T) {
-	events := splitEvents(s.Streams[0].Body)
+	events := s.splitEvents(s.Streams[0].Body)
 	before := strings.Join(events[:len(events)/2], "")
 	broken := s.stream()
 	run(broken, false, []byte(before))
 	event := s.Dialect.AppendErrorEvent(nil, s.Op, failure(), broken.State())
-	if bytes.Contains(event, []byte(s.Terminal)) || !bytes.HasSuffix(event, []byte("\n\n")) || bytes.Count(event, []byte("\n\n")) != 1 {
+	end := []byte(s.eventEnd())
+	if s.BareError {
+		end = []byte("\n")
+	}
+	if s.Terminal != "" && bytes.Contains(event, []byte(s.Terminal)) || s.Frames == nil && (!bytes.HasSuffix(event, end) || bytes.Count(event, end) != 1) {
 		t.Fatalf("%q", event)
 	}
 	stream := s.stream()
-	out, end := run(stream, true, []byte(before), event)
-	if out != before || end.Kind != fault.StreamError || !bytes.Equal(stream.ErrorFrame(), event) {
-		t.Fatalf("read back as %+v, frame %q", end, stream.ErrorFrame())
+	out, ended := run(stream, true, []byte(before), event)
+	if out != before || ended.Kind != fault.StreamError || !bytes.Equal(bytes.TrimRight(stream.ErrorFrame(), "\n"), bytes.TrimRight(event, "\n")) {
+		t.Fatalf("read back as %+v, frame %q", ended, stream.ErrorFrame())
 	}
 	if m := stream.State().Error.Message; !strings.Contains(m, "[truncated_stream, 01J0000000000000000000TEST]") {
 		t.Errorf("message %q", m)
 	}
-	i := bytes.Index(event, []byte("data:"))
-	s.hasMembers(t, event[i+len("data:"):])
+	if i := bytes.Index(event, []byte("data:")); i >= 0 && !s.Lines {
+		event = event[i+len("data:"):]
+	}
+	if s.Payload != nil {
+		event = s.Payload(event)
+	}
+	s.hasMembers(t, event)
 }
 
-// hasMembers checks the members under error.causeway.
+// heartbeat is what says only that the connection lives.
+func (s *Suite) heartbeat() string {
+	if s.Frames != nil {
+		return ""
+	}
+	if s.Lines {
+		return "\n"
+	}
+	return ": ping\n\n"
+}
+
+// hasMembers checks the members under error.causeway; where error has to be a text, which its client
+// shows, they stand beside it.
 func (s *Suite) hasMembers(t *testing.T, text []byte) {
 	t.Helper()
 	var body struct {
-		Error struct {
-			Message  string
-			Causeway map[string]string
-		}
+		Error    json.RawMessage
+		Causeway map[string]string
 	}
 	if err := json.Unmarshal(text, &body); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	if body.Error.Causeway["kind"] != "truncated_stream" || body.Error.Causeway["retry"] != "may_repeat" {
-		t.Errorf("error.causeway is %v", body.Error.Causeway)
+	message := ""
+	if json.Unmarshal(body.Error, &message) != nil {
+		var inner struct {
+			Message  string
+			Causeway map[string]string
+		}
+		if err := json.Unmarshal(body.Error, &inner); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		message, body.Causeway = inner.Message, inner.Causeway
 	}
-	if want := "sandbox: the \"stream\" ended\nearly. [truncated_stream, 01J0000000000000000000TEST]"; body.Error.Message != want {
-		t.Errorf("error.message is %q", body.Error.Message)
+	if body.Causeway["kind"] != "truncated_stream" || body.Causeway["retry"] != "may_repeat" {
+		t.Errorf("error.causeway is %v", body.Causeway)
+	}
+	if want := "sandbox: the \"stream\" ended\nearly. [truncated_stream, 01J0000000000000000000TEST]"; message != want {
+		t.Errorf("error.message is %q", message)
 	}
 }
 
 func (s *Suite) malformed(t *testing.T) {
-	events := splitEvents(s.Streams[0].Body)
+	events := s.splitEvents(s.Streams[0].Body)
 	before, after := strings.Join(events[:2], ""), strings.Join(events[2:], "")
-	for _, bad := range []string{
+	all := []string{
 		"data: <html><body>502 Bad Gateway</body></html>\n\n",
 		"<html>\n<body>502 Bad Gateway</body>\n</html>\n\n",
 		"data: {\"choices\":[\n\n",
@@ -262,7 +330,14 @@ func (s *Suite) malformed(t *testing.T) {
 		"data: {} {}\n\n",
 		"{\"detail\":\"raw JSON\"}\n\n",
 		"data: \x00\n\n",
-	} {
+	}
+	if s.Lines {
+		all = []string{"<html>\n", "data: {}\n", "{\"message\":\n", "null\n", "[1,2]\n", "{} {}\n", "\x00\n", "event: x\n"}
+	}
+	if s.Frames != nil {
+		all = s.BadFrames
+	}
+	for _, bad := range all {
 		for _, size := range []int{1, 1 << 20} {
 			stream := s.stream()
 			out, end := run(stream, true, bytewise(before+bad+after, size)...)

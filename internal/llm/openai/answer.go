@@ -15,6 +15,8 @@ func required(op llm.Operation) string {
 		return "output"
 	case llm.Moderations:
 		return "results"
+	case llm.Stored: // a response, a list of items, or that it was deleted
+		return ""
 	}
 	return "data"
 }
@@ -57,7 +59,7 @@ func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 		answer.Problem = "an error in an answer whose status says that it is good"
 		// A response that failed is an answer of its own kind, which SDKs read.
 		answer.Error.Valid = answer.Error.Valid || (op == llm.Responses && found)
-	case !found:
+	case !found && want != "":
 		return incompatible(answer, "a JSON object without \""+want+"\"")
 	}
 	if said(&answer.Usage) {

@@ -35,6 +35,9 @@ func (Dialect) Routes() []llm.Route {
 		{Method: http.MethodPost, Path: "/v1/chat/completions", Op: llm.Chat},
 		{Method: http.MethodPost, Path: "/v1/completions", Op: llm.Completions},
 		{Method: http.MethodPost, Path: "/v1/responses", Op: llm.Responses},
+		{Method: http.MethodGet, Path: storedPath + "*", Op: llm.Stored},
+		{Method: http.MethodDelete, Path: storedPath + "*", Op: llm.Stored},
+		{Method: http.MethodPost, Path: storedPath + "*", Op: llm.Stored},
 		{Method: http.MethodPost, Path: "/v1/embeddings", Op: llm.Embeddings},
 		{Method: http.MethodPost, Path: "/v1/moderations", Op: llm.Moderations},
 		{Method: http.MethodGet, Path: "/v1/realtime", Op: llm.Realtime},
@@ -62,6 +65,9 @@ func (Dialect) Lookup(method, path string) (m llm.Match, ok bool) {
 	case modelsPath:
 		m.Op, want = llm.ListModels, http.MethodGet
 	default:
+		if id, found := strings.CutPrefix(path, storedPath); found {
+			return lookupStored(method, id)
+		}
 		model, found := strings.CutPrefix(path, modelsPath+"/")
 		if !found || model == "" {
 			return llm.Match{}, false
@@ -74,6 +80,31 @@ func (Dialect) Lookup(method, path string) (m llm.Match, ok bool) {
 	return m, true
 }
 
+// storedPath is the address below which kept responses are.
+const storedPath = "/v1/responses/"
+
+// lookupStored finds what is asked of a kept response; Detail is its id and what stands behind it.
+func lookupStored(method, rest string) (m llm.Match, ok bool) {
+	id, part, _ := strings.Cut(rest, "/")
+	m = llm.Match{Op: llm.Stored, Detail: rest}
+	allow := ""
+	switch {
+	case id == "" || method == http.MethodPost && (rest == "compact" || rest == "input_tokens"):
+		return llm.Match{}, false // these make something of a request, and keep nothing
+	case part == "":
+		allow = "GET, DELETE"
+		ok = method == http.MethodGet || method == http.MethodDelete
+	case part == "input_items":
+		allow, ok = http.MethodGet, method == http.MethodGet
+	case part == "cancel":
+		allow, ok = http.MethodPost, method == http.MethodPost
+	}
+	if !ok {
+		return llm.Match{Allow: allow}, false
+	}
+	return m, true
+}
+
 // Path is op's path below a base URL such as https://api.groq.com/openai/v1.
 func (Dialect) Path(op llm.Operation) string {
 	switch op {
@@ -81,7 +112,7 @@ func (Dialect) Path(op llm.Operation) string {
 		return "/chat/completions"
 	case llm.Completions:
 		return "/completions"
-	case llm.Responses:
+	case llm.Responses, llm.Stored:
 		return "/responses"
 	case llm.Embeddings:
 		return "/embeddings"
@@ -107,7 +138,7 @@ func (Dialect) LongAnswer(llm.Operation) *llm.LongAnswer {
 // NewStream follows a streamed answer. strip takes out the usage that was asked for only by us: the
 // chunk without choices that carries it, and the "usage":null of the chunks before.
 func (Dialect) NewStream(op llm.Operation, strip bool) *llm.Stream {
-	if op == llm.Responses {
+	if op == llm.Responses || op == llm.Stored {
 		return llm.NewStream(&responsesJudge{}, 0)
 	}
 	return llm.NewStream(&chatJudge{strip: strip}, 0)

@@ -30,6 +30,10 @@ func readUsage(scan *jsonscan.Scanner) journey.Usage {
 			if n := count(scan); u.Cached < 0 {
 				u.Cached = n
 			}
+		case "cache_creation_input_tokens": // Vercel's gateway, of Anthropic's models
+			if n := count(scan); u.CacheWrite < 0 && n > 0 {
+				u.CacheWrite = n
+			}
 		default:
 			scan.Skip()
 		}
