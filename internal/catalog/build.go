@@ -77,6 +77,7 @@ func llmAddresses(v *value) LLM {
 	return LLM{
 		Hosts: texts(v.get("hosts")), Prefix: as[string](v.get("prefix")),
 		KeepResponses: as[time.Duration](v.get("keep_responses")), KeepResponsesSize: as[int64](v.get("keep_responses_size")),
+		Fetch: fetchOf(v.get("fetch")),
 	}
 }
 

@@ -61,6 +61,7 @@ type LLM struct {
 	// all; KeepResponsesSize how much is kept.
 	KeepResponses     time.Duration
 	KeepResponsesSize int64
+	Fetch             Fetch
 }
 
 // Calls says how long calls are kept.

@@ -170,6 +170,10 @@ func llmKeys() []key {
 			name: "keep_responses_size", def: "1GiB", shape: scalarOf(size(1<<20, math.MaxInt64/2)),
 			doc: "How much of them is kept: beyond it the oldest go first.",
 		},
+		{
+			name: "fetch", shape: objectOf("{from: public, max_size: 20MiB}", fetchKeys()),
+			doc: "Which images, documents and recordings the gateway fetches, where a caller writes a URL and the provider takes bytes.",
+		},
 	}
 }
 
@@ -318,7 +322,7 @@ func timeouts(firstByte, idle string) shape {
 		{name: "send", def: "60s", shape: scalarOf(duration(0)), doc: "The longest wait while sending the request."},
 		{
 			name: "first_byte", def: firstByte, shape: scalarOf(duration(0)), aka: []string{"read", "response"},
-			doc: "From the last byte of the request sent to the first of the answer.",
+			doc: "From the last byte of the request sent to the first of the answer; of a model's stream, to the first of its content: heartbeats don't count.",
 		},
 		{
 			name: "idle", def: idle, shape: scalarOf(duration(0)),

@@ -40,7 +40,7 @@ func TestTheDefaultsAreThoseOfTheContract(t *testing.T) {
 				PingAfter: 30 * time.Second, PingTimeout: 15 * time.Second, MaxResets: 250, MaxControlFrames: 1000,
 			},
 		},
-		LLM:          LLM{KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30},
+		LLM:          LLM{KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30, Fetch: Fetch{From: "public", MaxSize: 20 << 20, Timeout: 10 * time.Second}},
 		Calls:        Calls{Keep: 30 * 24 * time.Hour, MaxSize: 10 << 30, WhenFull: "drop"},
 		Storage:      Storage{Database: "sqlite", Counters: "memory"},
 		Providers:    map[string]*Provider{"sandbox": {Name: "sandbox", Kind: "sandbox", Vendor: SandboxVendor(), Timeouts: forModels, Retries: retries, Protocol: "auto"}},
@@ -207,7 +207,7 @@ applications:
 	if want := "10.0.0.0/8 192.0.2.0/24 192.0.2.7/32 2001:db8::1/128"; strings.Join(proxies, " ") != want {
 		t.Errorf("trusted_proxies %v, want %s", proxies, want)
 	}
-	if got := c.LLM; !reflect.DeepEqual(got, LLM{Hosts: []string{"llm.example.com", "xn--bcher-kva.example", "[::1]"}, Prefix: "/ai", KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30}) {
+	if got := c.LLM; !reflect.DeepEqual(got, LLM{Hosts: []string{"llm.example.com", "xn--bcher-kva.example", "[::1]"}, Prefix: "/ai", KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30, Fetch: Fetch{From: "public", MaxSize: 20 << 20, Timeout: 10 * time.Second}}) {
 		t.Errorf("llm: %+v", got)
 	}
 	s := c.Services["a"]

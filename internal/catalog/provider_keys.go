@@ -88,7 +88,7 @@ func quirkKeys() []key {
 		{name: "any_tool", shape: scalarOf(memberName()), doc: "Its word for the `tool_choice` `required`."},
 		{name: "no_schema", shape: scalarOf(boolean()), doc: "It does not know the `response_format` `json_schema`: `json_object` and an instruction take its place."},
 		{
-			name: "thinking_in", shape: scalarOf(oneOf(nil, choice{value: "reasoning_content"}, choice{value: "reasoning"})),
+			name: "thinking_in", shape: scalarOf(oneOf(nil, choice{value: "reasoning_content"}, choice{value: "reasoning"}, choice{value: "content", doc: "as a part of it"})),
 			doc: "The member of messages in which its reasoning comes, and is sent back.",
 		},
 		{
@@ -99,6 +99,7 @@ func quirkKeys() []key {
 		},
 		{name: "no_image_url", shape: scalarOf(boolean()), doc: "Images must come inline, not as a URL."},
 		{name: "text", shape: scalarOf(boolean()), doc: "Its messages take nothing but text."},
+		{name: "short_call_ids", shape: scalarOf(boolean()), doc: "Ids of tools' calls must be nine letters or digits."},
 	}
 }
 

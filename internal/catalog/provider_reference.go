@@ -92,6 +92,7 @@ func (q *Quirks) lines() (out []string) {
 	}
 	add(q.NoImageURL, "images must come inline")
 	add(q.Text, "nothing but text")
+	add(q.ShortCallIDs, "ids of tools' calls are nine letters or digits")
 	return out
 }
 

@@ -77,6 +77,7 @@ func quirksOf(v *value, q Quirks) Quirks {
 	word("thinking_switch", &q.ThinkingSwitch, "reasoning_effort")
 	flag("no_image_url", &q.NoImageURL)
 	flag("text", &q.Text)
+	flag("short_call_ids", &q.ShortCallIDs)
 	return q
 }
 

@@ -270,3 +270,20 @@ func TestTheExampleOfProvidersIsValid(t *testing.T) {
 		t.Errorf("%s", faults)
 	}
 }
+
+// Each member of Quirks has a key, and each key sets one.
+func TestEveryQuirkCanBeConfigured(t *testing.T) {
+	c, faults, err := Load("testdata/faults/valid-providers.yaml", testEnv)
+	if err != nil || len(faults) > 0 {
+		t.Fatal(err, faults)
+	}
+	q := reflect.ValueOf(c.Providers["other"].Vendor.Quirks)
+	for i := range q.NumField() {
+		if q.Field(i).IsZero() {
+			t.Errorf("no key sets %s", q.Type().Field(i).Name)
+		}
+	}
+	if keys := len(quirkKeys()); keys != q.NumField() {
+		t.Errorf("there are %d keys for %d quirks", keys, q.NumField())
+	}
+}

@@ -10,9 +10,8 @@ import (
 // clock is a time that a test moves.
 type clock int64
 
-func (c *clock) now() int64                  { return int64(*c) }
-func (c *clock) pass(d time.Duration)        { *c += clock(d) }
-func (c *clock) after(d time.Duration) int64 { return int64(*c) + int64(d) }
+func (c *clock) now() int64           { return int64(*c) }
+func (c *clock) pass(d time.Duration) { *c += clock(d) }
 
 func dead(t *testing.T, c *clock) *Target {
 	t.Helper()

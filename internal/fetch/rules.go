@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"causeway/internal/catalog"
 )
 
 // From says where media may be fetched from.
@@ -36,6 +38,18 @@ const (
 	usualSize    = 20 << 20
 	usualTimeout = 10 * time.Second
 )
+
+// RulesOf are the rules of a configuration's llm.fetch.
+func RulesOf(c catalog.Fetch) Rules {
+	r := Rules{Hosts: c.Hosts, Networks: c.Networks, MaxSize: c.MaxSize, Timeout: c.Timeout}
+	switch c.From {
+	case "allowed":
+		r.From = Listed
+	case "off":
+		r.From = Nowhere
+	}
+	return r
+}
 
 func (r *Rules) fill() {
 	if r.MaxSize <= 0 {

@@ -69,6 +69,7 @@ type call struct {
 	pathDetail    string // what else it says
 	cross         crossing
 	money         money
+	emulated      bool // the answer is made in a provider's place
 	kept          keeping
 	rewrite       []byte
 	streamHead    []byte // how an event stream began

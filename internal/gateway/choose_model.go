@@ -128,7 +128,14 @@ func (c *call) candidate(without uint64) int {
 	now := wire.Now()
 	var unfit uint64
 	for i := range m.Targets {
-		if allowed&(1<<i) != 0 && c.unfit(&m.Targets[i], now) != fits {
+		if allowed&(1<<i) == 0 {
+			continue
+		}
+		why := c.unfit(&m.Targets[i], now)
+		if why == resting {
+			c.gen.Watch(&m.Targets[i]) // from now on somebody looks whether it is well again
+		}
+		if why != fits {
 			unfit |= 1 << i
 		}
 	}

@@ -55,9 +55,8 @@ func (c *call) learn(a *journey.Attempt, asked time.Duration) {
 	switch blameOf(a.Kind) {
 	case blameTarget:
 		if t.State.Failed(now, a.Kind, p.trial) {
-			c.g.log.LogAttrs(context.Background(), slog.LevelWarn, "a model's target is left alone: its calls fail",
+			c.g.log.LogAttrs(context.Background(), slog.LevelWarn, "a model's target keeps failing: calls go elsewhere where they can",
 				slog.String("target", t.Name), slog.String("kind", string(a.Kind)), slog.Int("in_a_row", choose.DeadAfter))
-			c.gen.Watch(t)
 		}
 		if a.Kind == fault.Overloaded && asked > 0 {
 			t.State.Wait(now, min(asked, longestRest))

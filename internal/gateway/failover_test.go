@@ -361,7 +361,7 @@ func TestADeadPrimaryCostsFewCallsAndIsFoundWell(t *testing.T) {
 		if n := posts(f.primary); n > 5 {
 			t.Errorf("fifteen calls cost %d attempts on it", n)
 		}
-		if lines := f.gateway.Generation().Troubles(); len(lines) != 1 || !strings.Contains(lines[0], "first/a is left alone") {
+		if lines := f.gateway.Generation().Troubles(); len(lines) != 1 || !strings.Contains(lines[0], "calls to first/a have failed for ") {
 			t.Errorf("the troubles are %q", lines)
 		}
 		before := posts(f.primary)
@@ -382,7 +382,7 @@ func TestADeadPrimaryCostsFewCallsAndIsFoundWell(t *testing.T) {
 		if !strings.Contains(f.ask(t, stream).body, "from first") {
 			t.Error("the call after its recovery goes elsewhere")
 		}
-		if log := f.log.String(); strings.Count(log, "is left alone") != 1 || strings.Count(log, "answers again") != 1 {
+		if log := f.log.String(); strings.Count(log, "target keeps failing") != 1 || strings.Count(log, "answers again") != 1 {
 			t.Errorf("the log: %s", log)
 		}
 	})
@@ -508,4 +508,15 @@ func TestWhatIsKnownOfTargetsAndKeysOutlivesAReload(t *testing.T) {
 			t.Error("the rejected key is used again after a reload")
 		}
 	}
+}
+
+// BenchmarkChatAmongMany is one chat call to a model with targets, keys and a fallback to choose from, whose
+// provider tells its limits.
+func BenchmarkChatAmongMany(b *testing.B) {
+	up := cannedUpstream(b, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-ratelimit-remaining-requests: 99\r\nx-ratelimit-remaining-tokens: 9999\r\nContent-Length: %d\r\n\r\n%s", len(completionBody), completionBody))
+	config := strings.Replace(benchConfig, "fast: {targets: [{model: mock/gpt-4o-mini}]}", "fast: {balance: sticky, targets: [{model: mock/a, supports: [tools]}, {model: mock/b, context: 9000}, {model: mock/c}], fallback: [mock/d]}", 1)
+	config = strings.Replace(config, "keys: [k-0123456789abcdef]", "keys: [k-0123456789abcdef, k-0123456789abcde2]", 1)
+	addr := newRigOver(b, strings.ReplaceAll(config, "UP", up), &nowhere{}, &sandboxes{}).addr
+	ask := `{"model":"fast","messages":[{"role":"user","content":"` + string(oneKilobyte[:300]) + `"}]}`
+	benchCalls(b, addr, fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAuthorization: Bearer benchkey-0123456789abcdef\r\nContent-Length: %d\r\n\r\n%s", addr, len(ask), ask))
 }

@@ -16,6 +16,7 @@ import (
 	"causeway/internal/responses"
 	"causeway/internal/shed"
 	"causeway/internal/snapshot"
+	"causeway/internal/tokens"
 	"causeway/internal/wire"
 )
 
@@ -68,6 +69,7 @@ type Gateway struct {
 	bodies     sync.Pool
 	readers    chan struct{} // held while a caller reads a call of its own
 	money      *purse
+	tokens     *tokens.Counter
 	failLog    logLimit
 }
 
@@ -90,6 +92,7 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 		ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders),
 		challenge: o.Challenge, host: o.Host, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
 	}
+	g.tokens = tokens.NewCounter()
 	g.money = newPurse(o.Counters, o.Log)
 	g.gate = shed.New(g.shedLimits(first))
 	g.calls.New = func() any {
@@ -143,6 +146,8 @@ func (g *Gateway) Serve(ex wire.Exchange) {
 	case c.op == llm.Stored && c.stored():
 		return
 	case !c.translate():
+	case c.op == llm.CountTokens && c.countHere():
+		return
 	case !c.luggage():
 	case c.travel():
 		return

@@ -435,6 +435,9 @@ func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		c.releaseAnswer()
 		return c.modelFailed(a, read.Kind, read.Problem, evidence)
 	}
+	if c.j.Usage.Source == "" {
+		c.countMissing(text, 0)
+	}
 	if c.cross.on {
 		return c.crossAnswer(t, u, a, text)
 	}

@@ -149,6 +149,7 @@ func (c *call) page(status int, contentType, body []byte) {
 	h.Add(wire.ProxyStatus, nameProxyStatus, valueOurs)
 	c.addGuards(contentType)
 	c.addOurs()
+	c.addEmulated()
 	c.commit()
 	c.ex.WriteLimit(10 * time.Second)
 	length := int64(len(body))

@@ -59,6 +59,17 @@ func newRig(tb testing.TB, config string) *rig {
 
 func newRigOver(tb testing.TB, config string, store ledger.ChunkStore, sandbox Sandbox) *rig {
 	tb.Helper()
+	return newRigFull(tb, config, store, sandbox, func(*snapshot.Deps) {})
+}
+
+// newRigWith serves a configuration with other dependencies of its generations.
+func newRigWith(tb testing.TB, config string, change func(*snapshot.Deps)) *rig {
+	tb.Helper()
+	return newRigFull(tb, config, &memory{}, &sandboxes{}, change)
+}
+
+func newRigFull(tb testing.TB, config string, store ledger.ChunkStore, sandbox Sandbox, change func(*snapshot.Deps)) *rig {
+	tb.Helper()
 	r := &rig{log: &text{}}
 	var err error
 	if r.meter, err = meter.New(meter.Options{}); err != nil {
@@ -68,6 +79,7 @@ func newRigOver(tb testing.TB, config string, store ledger.ChunkStore, sandbox S
 		Meter: r.meter, Instance: "rig", SandboxURL: "http://127.0.0.1:1/v1", SandboxModels: []string{"echo"},
 		Dialects: []llm.Dialect{openai.New()}, Speak: map[string]llm.Dialect{"openai": openai.New()},
 	}
+	change(&r.deps)
 	gen := r.compile(tb, config, nil)
 	if r.ledger, err = ledger.New(tb.Context(), ledger.Options{Dir: tb.TempDir(), Store: store}); err != nil {
 		tb.Fatal(err)

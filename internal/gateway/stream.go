@@ -74,6 +74,12 @@ func (c *call) sendPieces() bool {
 // takeUsage notes what the stream said it used.
 func (c *call) takeUsage(s *llm.Stream) {
 	c.j.Usage = s.State().Usage
+	if u := &c.j.Usage; u.Source == "" && s.State().Content {
+		if u.Input < 0 && u.Output < 0 {
+			c.countMissing(nil, s.State().Events)
+		}
+		u.Source = "partial" // whoever saw its end knows better
+	}
 	c.model.Meter(c.j.Provider).Events(s.State().Events)
 }
 
@@ -85,6 +91,9 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	if c.cross.on && c.cross.err != nil {
 		s.State().Problem = "an event could not be translated: " + c.cross.err.Error()
 		end = llm.End{Kind: fault.MalformedStream, Problem: s.State().Problem}
+	}
+	if end.Complete && c.j.Usage.Source == "partial" {
+		c.j.Usage.Source = "counted"
 	}
 	if end.Complete {
 		if c.cross.on {

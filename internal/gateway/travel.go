@@ -7,6 +7,7 @@ import (
 	"causeway/internal/diagnose"
 	"causeway/internal/fault"
 	"causeway/internal/journey"
+	"causeway/internal/llm"
 	"causeway/internal/snapshot"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
@@ -91,7 +92,9 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	up := c.upstream
 	c.again++
 	c.modelProblem, c.modelEvidence = "", nil
-	c.pick.learned, c.pick.moved = false, false
+	if c.pick.learned, c.pick.moved = false, false; c.again > 1 {
+		c.j.Usage = llm.NoUsage() // what a failed attempt told is not this one's
+	}
 	if c.unfold.d != nil {
 		c.unfold.close()
 		c.unfold = unfolding{}

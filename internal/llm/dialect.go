@@ -153,6 +153,14 @@ type Versioned interface {
 	AppendVersion(dst []byte) []byte
 }
 
+// Partial is a provider's Dialect that shares its name with another and the bodies of some operations only: the
+// others cross even to a caller of the same name.
+type Partial interface {
+	Dialect
+	// Passes tells whether a caller's body for op can pass through.
+	Passes(op Operation) bool
+}
+
 // Framed is a Dialect that has streams of another framing than server-sent events.
 type Framed interface {
 	// FramedStream is NewStream for an answer of this Content-Type; nil when it is no stream.

@@ -13,10 +13,14 @@ func TestLimitsAreReadInTheDialectsOfTheirProviders(t *testing.T) {
 		want         Limits
 	}{
 		{"none", "Content-Type: application/json", Limits{}},
-		{"OpenAI", "X-RateLimit-Remaining-Requests: 59\nx-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 6m0s\nx-ratelimit-reset-requests: 1s",
-			Limits{Requests: Limit{Known: true, Remaining: 59}, Tokens: Limit{Known: true, Reset: 6 * time.Minute}}},
-		{"Anthropic", "anthropic-ratelimit-requests-remaining: 0\nanthropic-ratelimit-requests-reset: 2026-11-23T10:00:30Z\nanthropic-ratelimit-tokens-remaining: 900\nanthropic-ratelimit-input-tokens-remaining: 100\nanthropic-ratelimit-output-tokens-remaining: 400",
-			Limits{Requests: Limit{Known: true, Reset: 30 * time.Second}, Tokens: Limit{Known: true, Remaining: 100}}},
+		{
+			"OpenAI", "X-RateLimit-Remaining-Requests: 59\nx-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 6m0s\nx-ratelimit-reset-requests: 1s",
+			Limits{Requests: Limit{Known: true, Remaining: 59}, Tokens: Limit{Known: true, Reset: 6 * time.Minute}},
+		},
+		{
+			"Anthropic", "anthropic-ratelimit-requests-remaining: 0\nanthropic-ratelimit-requests-reset: 2026-11-23T10:00:30Z\nanthropic-ratelimit-tokens-remaining: 900\nanthropic-ratelimit-input-tokens-remaining: 100\nanthropic-ratelimit-output-tokens-remaining: 400",
+			Limits{Requests: Limit{Known: true, Reset: 30 * time.Second}, Tokens: Limit{Known: true, Remaining: 100}},
+		},
 		{"no number", "x-ratelimit-remaining-requests: many", Limits{}},
 		{"no reset", "x-ratelimit-remaining-requests: 0", Limits{Requests: Limit{Known: true}}},
 	} {

@@ -114,6 +114,12 @@ func (s *surveyor) top() {
 			}
 		case "response_format", "text", "output_config", "output_format", "generationConfig", "generation_config":
 			s.format(kind)
+		case "format": // Ollama: "json", or the schema itself
+			if s.scan.Skip(); kind == jsonscan.Object {
+				s.out.Needs |= NeedsSchema
+			}
+		case "images":
+			s.images(kind)
 		default:
 			s.scan.Skip()
 		}
@@ -150,7 +156,7 @@ func (s *surveyor) format(kind jsonscan.Kind) {
 			}
 		case "format":
 			s.format(kind)
-		case "responseSchema", "responseJsonSchema", "response_schema", "response_json_schema":
+		case "responseSchema", "responseJsonSchema", "response_schema", "response_json_schema", "json_schema":
 			s.out.Needs |= NeedsSchema
 			s.scan.Skip()
 		default:
@@ -220,9 +226,20 @@ func (s *surveyor) object() {
 			}
 		case "url", "data":
 			s.media += s.scan.Skip().Len()
+		case "images":
+			s.images(kind)
 		default:
 			s.scan.Skip()
 		}
+	}
+}
+
+// images reads a list of images in base64, as Ollama has them beside a message's text.
+func (s *surveyor) images(kind jsonscan.Kind) {
+	at := s.scan.Skip()
+	if kind == jsonscan.Array && !emptyArray(s.scan.Bytes(at)) {
+		s.out.Needs |= NeedsVision
+		s.media += at.Len()
 	}
 }
 

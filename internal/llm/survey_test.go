@@ -19,6 +19,9 @@ func TestASurveySeesWhatARequestNeedsInEachDialect(t *testing.T) {
 		{"messages", `{"system":"x","messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AA"}},{"type":"document","source":{"type":"url","url":"http://x"}}]},{"role":"assistant","content":[{"type":"tool_use","input":{"type":"audio","content":[{"type":"audio"}]}}]}],"tools":[{"name":"t"}]}`, []string{"vision", "documents", "tools"}},
 		{"messages: an image in a tool's result", `{"messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"image","source":{"data":"AA"}}]}]}]}`, []string{"vision"}},
 		{"generateContent", `{"contents":[{"parts":[{"inlineData":{"mimeType":"audio/wav","data":"AA"}},{"file_data":{"mime_type":"application/pdf","file_uri":"x"}}]}],"generationConfig":{"responseSchema":{}},"tools":[{"functionDeclarations":[]}]}`, []string{"audio", "documents", "tools", "json_schema"}},
+		{"ollama", `{"messages":[{"role":"user","content":"what?","images":["AAAA"]}],"format":{"type":"object"},"tools":[]}`, []string{"vision", "json_schema"}},
+		{"ollama: any JSON, no images", `{"messages":[{"role":"user","content":"what?","images":[]}],"format":"json"}`, nil},
+		{"cohere", `{"messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_object","json_schema":{}},"documents":["text"]}`, []string{"json_schema"}},
 		{"no JSON", `{"messages":[{"type":"image"`, nil},
 		{"no object", `[1]`, nil},
 	} {
@@ -40,6 +43,9 @@ func TestASurveyCountsWhatIsTextAlone(t *testing.T) {
 	}
 	if n := ReadSurvey([]byte(`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:` + long + `"}}]}]}`)).Tokens; n > 100 {
 		t.Errorf("an image is %d tokens", n)
+	}
+	if n := ReadSurvey([]byte(`{"messages":[{"role":"user","content":"what?","images":["` + long + `"]}]}`)).Tokens; n > 100 {
+		t.Errorf("an image of Ollama's is %d tokens", n)
 	}
 }
 

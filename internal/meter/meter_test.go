@@ -283,12 +283,24 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 			return Listen{ProxyAccepted: [3]int64{0, 6, 7}, ProxyRefused: map[string]int64{"malformed": 2}, HandOverFailures: 1, Leaving: true}
 		},
 		Ledger: func() Ledger { return Ledger{BacklogBytes: 11, Dropped: 3, DroppedFailed: 1, Killed: 1, Full: true} },
+		Models: func() []ModelTarget {
+			return []ModelTarget{{Provider: "openai", Model: "gpt", Alone: true, Busy: 2, FirstToken: 250 * time.Millisecond}}
+		},
+		Keys: func() []ProviderKey {
+			return []ProviderKey{{Provider: "openai", Place: 1, Requests: 7, Tokens: -1}, {Provider: "openai", Place: 2, Why: "rejected", Requests: -1, Tokens: -1}}
+		},
 	}})
 	scrape(t, m).want(t, "causeway_connections_open", 3)
 	open = 4
 	p := scrape(t, m)
 	p.want(t, "causeway_connections_open", 4)
 	p.want(t, "causeway_calls_in_flight", 2)
+	p.want(t, `causeway_model_target_up{model="gpt",provider="openai"}`, 0)
+	p.want(t, `causeway_model_target_calls_in_flight{model="gpt",provider="openai"}`, 2)
+	p.want(t, `causeway_model_target_first_token_seconds{model="gpt",provider="openai"}`, 0.25)
+	p.want(t, `causeway_provider_key_usable{key="1",provider="openai",reason=""}`, 1)
+	p.want(t, `causeway_provider_key_usable{key="2",provider="openai",reason="rejected"}`, 0)
+	p.want(t, `causeway_provider_key_remaining{key="1",limit="requests",provider="openai"}`, 7)
 	p.want(t, "causeway_connections_turned_away_total", 1)
 	p.want(t, `causeway_target_healthy{provider="",service="orders",target="http://a:1"}`, 0)
 	p.want(t, `causeway_target_attempts_in_flight{provider="",service="orders",target="http://a:1"}`, 5)

@@ -92,24 +92,6 @@ func (s *states) of(model string) *choose.Target {
 	return t
 }
 
-// each calls f for all targets that are known.
-func (s *states) each(f func(model string, t *choose.Target)) {
-	s.mu.Lock()
-	names := make([]string, 0, len(s.m))
-	for name := range s.m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	list := make([]*choose.Target, len(names))
-	for i, name := range names {
-		list[i] = s.m[name]
-	}
-	s.mu.Unlock()
-	for i, t := range list {
-		f(names[i], t)
-	}
-}
-
 // statesOf keeps what the generation before knew of a provider that is still the same.
 func (b *builder) statesOf(p *Provider, address string) *states {
 	if b.old != nil {

@@ -63,7 +63,7 @@ func (g *Generation) Troubles() (lines []string) {
 	}
 	g.eachTarget(func(t *ModelTarget) {
 		if s := t.State.State(now); s.Dead {
-			lines = append(lines, fmt.Sprintf("%s is left alone: its calls have failed for %s, the last with %s", t.Name, fault.Span(s.Down), s.Kind))
+			lines = append(lines, fmt.Sprintf("calls to %s have failed for %s, the last with %s: they go elsewhere where they can", t.Name, fault.Span(s.Down), s.Kind))
 		}
 	})
 	return lines

@@ -140,7 +140,13 @@ func googleCredential(p *catalog.Provider, old *Upstream, google func(account []
 		}
 	}
 	if google == nil {
-		return Credential{}, fmt.Errorf("%s: service accounts can't be used here", p.Name)
+		google = func(account []byte) (sign.Signer, error) {
+			s, err := sign.NewGoogle(account, sign.GoogleOptions{})
+			if err != nil {
+				return nil, err // and no Signer that is a nil *sign.Google
+			}
+			return s, nil
+		}
 	}
 	c := Credential{Name: "service account", secret: account}
 	c, err := signed(c, old, func() (sign.Signer, error) { return google(account) }, "google", string(account))

@@ -99,7 +99,7 @@ type Deps struct {
 	Dialects []llm.Dialect
 	// Speak is what providers are spoken to in, by the dialect's name. nil leaves providers without a dialect.
 	Speak map[string]llm.Dialect
-	// Google makes the Signer of a service account from its JSON; nil refuses such accounts. It is kept over
+	// Google makes the Signer of a service account from its JSON; nil is sign.NewGoogle. It is kept over
 	// generations while the account stays the same.
 	Google func(account []byte) (sign.Signer, error)
 	// Prices is what models cost; nil knows none.

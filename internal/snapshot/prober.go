@@ -59,12 +59,12 @@ func (g *Generation) watch(p *Provider, t *choose.Target) {
 
 // watchDead goes on with the targets that were dead in the generation before.
 func (g *Generation) watchDead() {
-	for _, name := range sortedKeys(g.Providers) {
-		p := g.Providers[name]
-		if p.Sandbox || p.states == nil {
-			continue
+	for _, m := range g.Models {
+		for i := range m.Targets {
+			if len(m.Targets) > 1 {
+				g.Watch(&m.Targets[i])
+			}
 		}
-		p.states.each(func(_ string, t *choose.Target) { g.watch(p, t) })
 	}
 }
 

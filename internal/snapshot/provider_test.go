@@ -224,6 +224,13 @@ func TestAServiceAccountFromAFile(t *testing.T) {
 	if s, _ := g.Providers["vertex"].Upstream.Keys[0].Signer.(*googleSigner); s == nil || s.account != account {
 		t.Errorf("signer %v", s)
 	}
+	d.Google = nil
+	if g, err = compileOn(t, config, nil, d); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := g.Providers["vertex"].Upstream.Keys[0].Signer.(*sign.Google); !ok {
+		t.Error("the usual signer is another")
+	}
 	d.Google = func([]byte) (sign.Signer, error) { return nil, errors.New("the key is no RSA key") }
 	if _, err = compileOn(t, config, nil, d); err == nil || strings.Contains(err.Error(), "PRIVATE") || !strings.Contains(err.Error(), "vertex: the service account can't be used: the key is no RSA key") {
 		t.Errorf("error %v", err)

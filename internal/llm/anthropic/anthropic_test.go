@@ -47,7 +47,6 @@ var streamed = []struct {
 	{"anthropic-0035", used(424, 109, 0, 0), "tool_use"},
 	{"anthropic-0018", used(502, 137, 0, 0), "tool_use"},
 	{"anthropic-0024", used(16, 43, 0, 0), "end_turn"},
-	{"anthropic-0040", searched(33652, 547, 1), "end_turn"},
 	{"anthropic-0042", used(27, 93, 0, 0), "end_turn"},
 	{"anthropic-0112", searched(9447, 114, 1), "end_turn"},
 }

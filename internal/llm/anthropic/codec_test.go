@@ -134,10 +134,14 @@ var madeAnswers = []llmtest.CodecAnswer{
 	{Name: "a stop sequence", Body: `{"id":"m1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"stop_sequence","stop_sequence":"END","usage":{"input_tokens":1,"output_tokens":2}}`},
 	{Name: "a full context", Body: `{"id":"m1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"model_context_window_exceeded","usage":{"input_tokens":1,"output_tokens":2}}`},
 	{Name: "a pause", Body: `{"id":"m1","type":"message","role":"assistant","model":"m","content":[{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{"query":"q"}}],"stop_reason":"pause_turn","usage":{"input_tokens":1,"output_tokens":2,"service_tier":"priority"}}`},
-	{Name: "cache and thinking", Body: `{"id":"m1","type":"message","role":"assistant","model":"m","content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"redacted_thinking","data":"d"}],"stop_reason":"max_tokens","usage":{"input_tokens":10,"cache_read_input_tokens":100,"cache_creation_input_tokens":20,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":15},"output_tokens":7,"output_tokens_details":{"thinking_tokens":3},"server_tool_use":{"web_search_requests":2,"web_fetch_requests":0},"inference_geo":"us"}}`,
-		Report: []string{"usage.inference_geo;lost"}, Differ: []string{"-/usage/inference_geo"}},
-	{Name: "a call by a program", Body: `{"id":"m1","type":"message","role":"assistant","model":"m","content":[{"type":"tool_use","id":"t","name":"f","input":{},"caller":{"type":"code_execution_20250825","tool_id":"x"}}],"stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":2}}`,
-		Report: []string{"content.0.caller;lost"}, Differ: []string{"~/content/0/caller/type", "-/content/0/caller/tool_id"}},
+	{
+		Name: "cache and thinking", Body: `{"id":"m1","type":"message","role":"assistant","model":"m","content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"redacted_thinking","data":"d"}],"stop_reason":"max_tokens","usage":{"input_tokens":10,"cache_read_input_tokens":100,"cache_creation_input_tokens":20,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":15},"output_tokens":7,"output_tokens_details":{"thinking_tokens":3},"server_tool_use":{"web_search_requests":2,"web_fetch_requests":0},"inference_geo":"us"}}`,
+		Report: []string{"usage.inference_geo;lost"}, Differ: []string{"-/usage/inference_geo"},
+	},
+	{
+		Name: "a call by a program", Body: `{"id":"m1","type":"message","role":"assistant","model":"m","content":[{"type":"tool_use","id":"t","name":"f","input":{},"caller":{"type":"code_execution_20250825","tool_id":"x"}}],"stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":2}}`,
+		Report: []string{"content.0.caller;lost"}, Differ: []string{"~/content/0/caller/type", "-/content/0/caller/tool_id"},
+	},
 }
 
 // malformed are requests that can't be read.

@@ -202,7 +202,7 @@ func (r *reading) thinking(n jsontree.Node, kind string) canon.Part {
 }
 
 func (r *reading) call(n jsontree.Node) canon.Part {
-	c := &canon.Call{ID: r.needed(n, "id"), Name: r.needed(n, "name")}
+	c := &canon.Call{ID: unwrapID(r.needed(n, "id")), Name: r.needed(n, "name")}
 	input := n.Get("input")
 	switch {
 	case !input.Exists():
@@ -228,7 +228,7 @@ func settleCaller(n jsontree.Node) {
 }
 
 func (r *reading) result(n jsontree.Node) canon.Part {
-	res := &canon.Result{ID: r.needed(n, "tool_use_id")}
+	res := &canon.Result{ID: unwrapID(r.needed(n, "tool_use_id"))}
 	if res.ID != "" && !r.calls[res.ID] {
 		r.d.Fail(n.Get("tool_use_id"), "is the id of no tool_use block in an earlier message")
 	}

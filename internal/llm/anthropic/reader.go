@@ -120,7 +120,7 @@ func (r *reader) begin(b jsontree.Node, out []canon.Event) ([]canon.Event, error
 			return out, nil
 		}
 	case "tool_use":
-		r.call = canon.Call{ID: b.Get("id").Str(), Name: b.Get("name").Str()}
+		r.call = canon.Call{ID: unwrapID(b.Get("id").Str()), Name: b.Get("name").Str()}
 		if r.call.Name == "" {
 			return out, fmt.Errorf("a tool_use block begins without a name")
 		}

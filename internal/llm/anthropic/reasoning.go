@@ -185,14 +185,18 @@ func (w *writing) format() []byte {
 	f := &w.req.Format
 	switch f.Kind {
 	case canon.JSONSchema:
-		if !w.model.structured() {
-			w.prose = "Answer with one JSON value that is valid against this JSON Schema, and with nothing else: no prose, no code fence.\n" + string(f.Schema)
-			w.r.Lose(f.At, canon.Emulated, "this model is told the schema and not held to it")
-			return nil
-		}
 		schema, lost := narrow(f.Schema, f.Name, f.Description)
-		if schema == nil {
+		switch {
+		case schema == nil && lost == "":
 			w.refuse(f.At, "the schema is no JSON object")
+			return nil
+		case schema == nil || !w.model.structured():
+			why := "this model is told the schema and not held to it"
+			if schema == nil {
+				why = "Anthropic does not hold answers to " + lost + ": the model is told"
+			}
+			w.prose = "Answer with one JSON value that is valid against this JSON Schema, and with nothing else: no prose, no code fence.\n" + string(f.Schema)
+			w.r.Lose(f.At, canon.Emulated, why)
 			return nil
 		}
 		if lost != "" {

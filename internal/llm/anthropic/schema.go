@@ -10,17 +10,59 @@ import (
 // narrow writes a JSON Schema in the part of the language to which Anthropic holds answers and strict tools:
 // objects are closed, and bounds on numbers, lengths and counts can't be checked, so that they go into the
 // description, where the model reads them. title and description are given to the schema when it has none.
-// lost lists the keywords that are told and not enforced; the schema is nil when it is no JSON object.
+// lost lists the keywords that are told and not enforced. The schema is nil when it is no JSON object, and,
+// with lost saying so, when it can't be enforced at all.
 // Source: docs.claude.com/en/docs/build-with-claude/structured-outputs#json-schema-limitations.
 func narrow(schema []byte, title, description string) (narrowed []byte, lost string) {
 	d, err := jsontree.Parse(schema, true)
 	if err != nil || !d.Root().IsObject() {
 		return nil, ""
 	}
+	if recursive(d.Root()) {
+		return nil, "a schema that refers to itself"
+	}
 	n := narrowing{}
 	n.w.Buf = make([]byte, 0, len(schema)+256)
 	n.schema(d.Root(), title, description)
 	return n.w.Buf, strings.Join(n.lost, ", ")
+}
+
+// recursive tells whether a schema refers to itself, directly or by its definitions.
+func recursive(root jsontree.Node) bool {
+	refs := map[string][]string{}
+	var walk func(n jsontree.Node, owner string)
+	walk = func(n jsontree.Node, owner string) {
+		n.Each(func(_ int, m jsontree.Node) {
+			switch m.Name() {
+			case "$ref":
+				if m.IsString() {
+					refs[owner] = append(refs[owner], m.Str())
+				}
+			case "$defs", "definitions":
+				m.Each(func(_ int, def jsontree.Node) { walk(def, "#/"+m.Name()+"/"+def.Name()) })
+			default:
+				walk(m, owner)
+			}
+		})
+	}
+	walk(root, "#")
+	open := map[string]bool{}
+	done := map[string]bool{}
+	var cycle func(owner string) bool
+	cycle = func(owner string) bool {
+		if open[owner] || done[owner] {
+			return open[owner]
+		}
+		open[owner] = true
+		for _, to := range refs[owner] {
+			if cycle(to) {
+				return true
+			}
+		}
+		open[owner], done[owner] = false, true
+		return false
+	}
+	return cycle("#")
 }
 
 type narrowing struct {

@@ -41,6 +41,7 @@ func (codec) WriteAnswer(a *canon.Answer, req *canon.Request, r *canon.Report) [
 	if a.Blocked != "" {
 		finish, w.why = canon.Refused, a.Blocked
 	}
+	w.fingerprint(a.Fingerprint)
 	if len(c.Logprobs) > 0 {
 		r.Add("answer.choices.0.logprobs", canon.Dropped, "Anthropic's answers have none")
 	}
@@ -62,6 +63,13 @@ type answering struct {
 	refused bool
 	why     string // of a refusal
 	ids     int    // made for calls that had none
+}
+
+// fingerprint tells that there is no place for one.
+func (w *answering) fingerprint(s string) {
+	if s != "" {
+		w.r.Add("answer.system_fingerprint", canon.Dropped, "")
+	}
 }
 
 // ready writes a member with ready JSON.
@@ -255,7 +263,7 @@ func (w *answering) lend(signature, by, mark string) {
 // callID is the id of a call; one is made where the provider's dialect has none.
 func (w *answering) callID(id string) string {
 	if id != "" {
-		return id
+		return wrapID(id)
 	}
 	w.ids++
 	return "toolu_" + strconv.Itoa(w.ids)

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/base64"
-	"hash/fnv"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -132,7 +131,7 @@ func (w *writing) call(p *canon.Part) {
 		w.open = append(w.open, openCall{id, c.Name})
 	}
 	w.StrMember("type", "tool_use")
-	w.StrMember("id", safeID(id))
+	w.StrMember("id", wrapID(id))
 	w.StrMember("name", c.Name)
 	w.Name("input")
 	switch args := strings.TrimSpace(c.Args); {
@@ -152,23 +151,6 @@ func (w *writing) call(p *canon.Part) {
 	}
 }
 
-// safeID is an id as the API takes it. Those of other vendors may hold more characters; the call and its
-// result get the same.
-func safeID(id string) string {
-	if isName(id, len(id)) {
-		return id
-	}
-	h := fnv.New32a()
-	h.Write([]byte(id))
-	safe := []byte(id)
-	for i, c := range safe {
-		if !isName(string(rune(c)), 1) {
-			safe[i] = '_'
-		}
-	}
-	return string(safe) + "_" + strconv.FormatUint(uint64(h.Sum32()), 16)
-}
-
 func (w *writing) result(p *canon.Part) {
 	res := p.Result
 	id := res.ID
@@ -179,7 +161,7 @@ func (w *writing) result(p *canon.Part) {
 		w.refuse(p.At, "the result belongs to no call of an earlier message")
 	}
 	w.StrMember("type", "tool_result")
-	w.StrMember("tool_use_id", safeID(id))
+	w.StrMember("tool_use_id", wrapID(id))
 	own := w.own(p)
 	switch {
 	case len(res.JSON) > 0:

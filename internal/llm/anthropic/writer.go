@@ -65,6 +65,7 @@ func (w *writer) State() *llm.StreamState { return &w.state }
 func (w *writer) Write(dst []byte, ev *canon.Event) []byte {
 	switch ev.Kind {
 	case canon.Start:
+		w.fingerprint(ev.Fingerprint)
 		w.head = head{true, string([]byte(ev.ID)), string([]byte(ev.Model)), string([]byte(ev.ServiceTier))}
 		return dst
 	case canon.Used:

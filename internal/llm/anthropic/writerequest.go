@@ -49,11 +49,13 @@ func writeRequest(req *canon.Request, to *canon.Target, r *canon.Report, whole b
 	w.Object()
 	w.StrMember("model", to.Model)
 	var plan plan
-	if w.same {
-		w.rest(req.Doc.Root(), "model", "system", "messages", "tools")
+	if w.same || !whole { // copied, or of no weight in a count
 		for id := range canon.NumParams {
 			r.Take(id)
 		}
+	}
+	if w.same {
+		w.rest(req.Doc.Root(), "model", "system", "messages", "tools")
 	} else {
 		plan = w.plan(turns)
 		if whole {

@@ -85,10 +85,12 @@ func (w *writing) tool(t *canon.Tool) {
 		}
 		strict.Said = false
 	case strict.On && schema != nil:
-		if narrowed, lost := narrow(schema, "", ""); narrowed != nil {
-			if schema = narrowed; lost != "" {
-				w.r.Lose(strict.At, canon.Approximated, "Anthropic does not hold arguments to "+lost+": told in descriptions")
-			}
+		narrowed, lost := narrow(schema, "", "")
+		if lost != "" {
+			w.r.Lose(strict.At, canon.Approximated, "Anthropic does not hold arguments to "+lost+": the model is told")
+		}
+		if strict.Said = narrowed != nil; strict.Said {
+			schema = narrowed
 		}
 	}
 	w.Name("input_schema")

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"crypto/rand"
 	"strings"
 
 	"causeway/internal/llm/canon"
@@ -111,9 +112,8 @@ func (codec) WriteAnswer(a *canon.Answer, _ *canon.Request, r *canon.Report) []b
 	w.StrMember("role", "assistant")
 	w.Name("content")
 	w.Array()
-	made := ids{}
 	for i := range choice.Parts {
-		answerPart(w, &choice.Parts[i], &made, r)
+		answerPart(w, &choice.Parts[i], r)
 	}
 	w.End()
 	w.End()
@@ -182,7 +182,7 @@ func writeUsage(w *jsonWriter, u *canon.Usage) {
 }
 
 // answerPart writes one block of an answer.
-func answerPart(w *jsonWriter, p *canon.Part, made *ids, r *canon.Report) {
+func answerPart(w *jsonWriter, p *canon.Part, r *canon.Report) {
 	lostSignature(p.Kind, p.Signature, p.SignedBy, r)
 	switch {
 	case p.Raw != nil && p.SignedBy == name:
@@ -198,7 +198,7 @@ func answerPart(w *jsonWriter, p *canon.Part, made *ids, r *canon.Report) {
 			writeThought(w, p)
 		}
 	case p.Kind == canon.ToolCall:
-		writeCall(w, made.ofCall(p.Call), p.Call)
+		writeCall(w, answerID(p.Call), p.Call)
 	case (p.Kind == canon.Image || p.Kind == canon.Audio) && p.Media != nil && p.Media.Data != "":
 		answerMedia(w, p)
 	default:
@@ -211,6 +211,14 @@ func lostSignature(kind canon.PartKind, signature, by string, r *canon.Report) {
 	if signature != "" && kind != canon.Thinking && by != name {
 		r.Add("answer."+kind.String()+".signature", canon.Dropped, "on Bedrock only reasoning is signed")
 	}
+}
+
+// answerID is the id of a call in an answer. One that has none (Gemini's) gets one that no other turn has.
+func answerID(c *canon.Call) string {
+	if c.ID == "" {
+		return "tooluse_" + rand.Text()
+	}
+	return validID(c.ID)
 }
 
 func answerMedia(w *jsonWriter, p *canon.Part) {

@@ -18,7 +18,6 @@ type streamWriter struct {
 	started bool
 	blocks  int // written so far
 	open    []writtenPart
-	made    ids
 	stop    canon.Choice
 	usage   canon.Usage
 	tier    string
@@ -109,7 +108,7 @@ func (s *streamWriter) beginPart(dst []byte, ev *canon.Event) []byte {
 			w.Object()
 			w.Name("toolUse")
 			w.Object()
-			w.StrMember("toolUseId", s.made.ofCall(call))
+			w.StrMember("toolUseId", answerID(call))
 			w.StrMember("name", call.Name)
 			w.End()
 			w.End()

@@ -312,3 +312,45 @@ func TestTokensAreCounted(t *testing.T) {
 		t.Error("another object is a count")
 	}
 }
+
+// TestCallsWithoutIDsGetSome: Gemini's calls have no ids, and a conversation on Bedrock needs them to differ from turn to turn.
+func TestCallsWithoutIDsGetSome(t *testing.T) {
+	codec := bedrock.New().Codec(llm.Chat)
+	asked := &canon.Request{Dialect: "bedrock", Op: llm.Chat}
+	seen := map[string]bool{"": true}
+	for range 3 {
+		call := canon.Part{Kind: canon.ToolCall, Call: &canon.Call{Name: "f"}}
+		body := codec.WriteAnswer(&canon.Answer{Choices: []canon.Choice{{Parts: []canon.Part{call, call}}}}, asked, canon.NewReport(asked))
+		a, err := codec.ReadAnswer(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range a.Choices[0].Parts {
+			if seen[p.Call.ID] {
+				t.Errorf("the id %q stands twice", p.Call.ID)
+			}
+			seen[p.Call.ID] = true
+		}
+	}
+}
+
+func TestWhatHasNoPlaceInAnAnswerIsTold(t *testing.T) {
+	codec := bedrock.New().Codec(llm.Chat)
+	asked := &canon.Request{Dialect: "bedrock", Op: llm.Chat}
+	choice := canon.Choice{Finish: canon.Stopped, Logprobs: []canon.Logprob{{Token: "a"}}, Parts: []canon.Part{
+		{Text: "a", Signature: "s", SignedBy: "gemini"},
+		{Kind: canon.Other, Raw: []byte(`{"type":"web_search_call"}`), SignedBy: "openai"},
+		{Kind: canon.Refusal, Text: "No."},
+		{Kind: canon.Text, Text: "b", Citations: []canon.Citation{{Start: -1, End: -1, URL: "https://example.com", Title: "E", Cited: "c"}}},
+		{Kind: canon.Audio, Media: &canon.Media{MIME: "audio/wav", Data: "UklGRg=="}},
+	}}
+	r := canon.NewReport(asked)
+	body := string(codec.WriteAnswer(&canon.Answer{Choices: []canon.Choice{choice, {Index: 1}}, Usage: canon.NoUsage()}, asked, r))
+	want := `{"output":{"message":{"role":"assistant","content":[{"text":"a"},{"text":"No."},{"citationsContent":{"content":[{"text":"b"}],"citations":[{"title":"E","sourceContent":[{"text":"c"}],"location":{"web":{"url":"https://example.com"}}}]}},{"audio":{"format":"wav","source":{"bytes":"UklGRg=="}}}]}},"stopReason":"end_turn","usage":{"inputTokens":0,"outputTokens":0,"totalTokens":0},"metrics":{"latencyMs":0}}`
+	if body != want {
+		t.Errorf("written %s\nwant    %s", body, want)
+	}
+	if got := strings.Join(r.Names(canon.Dropped), " "); got != "answer.choices answer.logprobs answer.text.signature answer.other" {
+		t.Errorf("%q", got)
+	}
+}

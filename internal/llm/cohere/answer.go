@@ -127,7 +127,9 @@ func readUsage(scan *jsonscan.Scanner, u *journey.Usage) {
 		u.Input, u.Output = billed[0], billed[1]
 		return
 	}
-	u.BilledInput, u.BilledOutput = max(billed[0], 0), max(billed[1], 0)
+	if billed[0] != u.Input || billed[1] != u.Output {
+		u.BilledInput, u.BilledOutput = max(billed[0], 0), max(billed[1], 0)
+	}
 }
 
 func readCounts(scan *jsonscan.Scanner, input, output, reasoning *int64) {

@@ -63,6 +63,9 @@ func appendCitations(list []canon.Citation, n jsontree.Node) []canon.Citation {
 		c := c
 		c.FileID = wordOf(s.Get("id"))
 		c.URL, c.Title = wordOf(of.Get("url")), wordOf(of.Get("title"))
+		if c.FileID == c.URL {
+			c.FileID = ""
+		}
 		for _, name := range [...]string{"text", "snippet", "content"} {
 			if c.Cited = wordOf(of.Get(name)); c.Cited != "" {
 				break

@@ -219,3 +219,26 @@ func TestCitationsCross(t *testing.T) {
 		t.Errorf("%v, %v", got, r.Entries)
 	}
 }
+
+// TestACitationThatComesBeforeItsText shows that a stream quotes what a citation is of, as Anthropic's come first.
+func TestACitationThatComesBeforeItsText(t *testing.T) {
+	req := &canon.Request{Dialect: "cohere", Op: llm.Chat}
+	w := cohere.New().Codec(llm.Chat).NewWriter(req, canon.NewReport(req))
+	var out []byte
+	for _, ev := range []canon.Event{
+		{Kind: canon.Start, ID: "x"},
+		{Kind: canon.Begin},
+		{Kind: canon.Cite, Citation: &canon.Citation{Start: -1, End: -1, URL: "https://example.com", SignedBy: "anthropic"}},
+		{Kind: canon.Delta, Text: "Größe "},
+		{Kind: canon.Delta, Text: "5"},
+		{Kind: canon.EndPart},
+		{Kind: canon.Finished, Finish: canon.Stopped},
+	} {
+		out = w.Write(out, &ev)
+	}
+	text := string(w.End(out))
+	cite, end := strings.Index(text, `"start":0,"end":7,"text":"Größe 5"`), strings.Index(text, "event: content-end")
+	if cite < 0 || end < cite || strings.Count(text, "event: citation-") != 2 || !strings.HasSuffix(text, "data: [DONE]\n\n") {
+		t.Errorf("%s", text)
+	}
+}

@@ -114,7 +114,7 @@ func usageOf(n jsontree.Node, u *canon.Usage) {
 	in, out := number(billed.Get("input_tokens")), number(billed.Get("output_tokens"))
 	if u.Input < 0 && u.Output < 0 {
 		u.Input, u.Output = in, out
-	} else {
+	} else if in != u.Input || out != u.Output {
 		u.BilledInput, u.BilledOutput = max(in, 0), max(out, 0)
 	}
 	u.SearchUnits = number(billed.Get("search_units"))

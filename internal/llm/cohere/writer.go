@@ -2,6 +2,7 @@ package cohere
 
 import (
 	"strconv"
+	"strings"
 
 	"causeway/internal/llm"
 	"causeway/internal/llm/canon"
@@ -34,6 +35,7 @@ type written struct {
 	kind  string
 	index int
 	text  []byte // what has come of it: citations quote it
+	cites []canon.Citation
 }
 
 // ContentType is that of server-sent events.
@@ -104,8 +106,12 @@ func (w *writer) Write(dst []byte, ev *canon.Event) []byte {
 	case canon.Sign:
 		w.r.Add("answer."+ev.PartKind.String()+".signature", canon.Dropped, "Cohere's answers are not signed")
 	case canon.Cite:
-		return w.citation(dst, p, ev.Citation)
+		return w.cite(dst, p, ev.Citation)
 	case canon.EndPart:
+		for i := range p.cites {
+			dst = w.citation(dst, p, &p.cites[i])
+		}
+		p.cites = nil
 		switch p.as {
 		case 'c':
 			w.event(dst, "content-end")
@@ -198,6 +204,19 @@ func (w *writer) delta(dst []byte, p *written, text string) []byte {
 		w.state.Content = true
 		return w.close(5)
 	}
+	return dst
+}
+
+// cite writes a citation of Cohere's own at once. Another's waits for the end of its part: it may come before the text
+// that it is of, and quotes it here.
+func (w *writer) cite(dst []byte, p *written, c *canon.Citation) []byte {
+	if c.SignedBy == dialectName {
+		return w.citation(dst, p, c)
+	}
+	held := canon.Citation{Start: c.Start, End: c.End}
+	held.URL, held.Title = strings.Clone(c.URL), strings.Clone(c.Title)
+	held.Cited, held.FileID = strings.Clone(c.Cited), strings.Clone(c.FileID)
+	p.cites = append(p.cites, held)
 	return dst
 }
 

@@ -26,7 +26,7 @@ func (r reader) part(n jsontree.Node, list *[]canon.Part) {
 func readPart(d *jsontree.Doc, n jsontree.Node, check bool) canon.Part {
 	p := canon.Part{At: n.Ref()}
 	if sig := n.First("thoughtSignature", "thought_signature"); sig.Said() {
-		p.Signature, p.SignedBy = unpackSignature(sig.Str())
+		p.Signature, p.SignedBy, p.Redacted = unpackSignature(sig.Str())
 	}
 	if thought, _ := n.Get("thought").Bool(); thought {
 		p.Kind = canon.Thinking
@@ -35,13 +35,11 @@ func readPart(d *jsontree.Doc, n jsontree.Node, check bool) canon.Part {
 	switch text := n.Get("text"); {
 	case text.Said():
 		p.Text = text.Str()
-		p.Redacted = p.Kind == canon.Thinking && p.Text == "" && signed && p.SignedBy != dialect
 	case readBlob(d, n.First("inlineData", "inline_data"), &p, check):
 	case readFile(d, n.First("fileData", "file_data"), &p, check):
 	case readCall(d, n.First("functionCall", "function_call"), &p, check):
 	case readResult(d, n.First("functionResponse", "function_response"), &p, check):
 	case signed && n.Len() == 1 || signed && n.Len() == 2 && p.Kind == canon.Thinking:
-		p.Redacted = p.Kind == canon.Thinking && p.SignedBy != dialect
 	default:
 		// executableCode, codeExecutionResult, and what built-in tools may say in future.
 		p.Kind, p.Raw, p.SignedBy, p.Signature = canon.Other, n.Raw(), dialect, ""
@@ -53,20 +51,30 @@ func readPart(d *jsontree.Doc, n jsontree.Node, check bool) canon.Part {
 // canon.WrapSignature makes stands in it as base64. It is that of "causeway.".
 const sealed = "Y2F1c2V3YXku"
 
-func packSignature(signature, signedBy string) string {
-	if signedBy == "" || signedBy == dialect {
-		return signature
+// redacted marks the maker of what it holds back whole.
+const redacted = "!"
+
+func packSignature(p *canon.Part) string {
+	by := p.SignedBy
+	if by == "" || by == dialect {
+		return p.Signature
 	}
-	return base64.StdEncoding.EncodeToString([]byte(canon.WrapSignature(signature, signedBy, dialect)))
+	if p.Redacted {
+		by += redacted
+	}
+	return base64.StdEncoding.EncodeToString([]byte(canon.WrapSignature(p.Signature, by, dialect)))
 }
 
-func unpackSignature(s string) (signature, signedBy string) {
+func unpackSignature(s string) (signature, signedBy string, held bool) {
 	if strings.HasPrefix(s, sealed) {
-		if plain, err := base64.StdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(s)); err == nil {
-			return canon.UnwrapSignature(string(plain), dialect)
+		if plain, err := base64.StdEncoding.DecodeString(standardBase64(s)); err == nil {
+			signature, signedBy = canon.UnwrapSignature(string(plain), dialect)
+			signedBy, held = strings.CutSuffix(signedBy, redacted)
+			return signature, signedBy, held
 		}
 	}
-	return canon.UnwrapSignature(s, dialect)
+	signature, signedBy = canon.UnwrapSignature(s, dialect)
+	return signature, signedBy, false
 }
 
 func readBlob(d *jsontree.Doc, n jsontree.Node, p *canon.Part, check bool) bool {

@@ -152,13 +152,14 @@ func scanSchema(scan *jsonscan.Scanner, names bool, use *schemaUse) {
 		case "const":
 			use.rewrite = true
 			scan.Skip()
-		case "$id", "$ref", "$anchor", "type", "format", "title", "description", "enum", "minItems", "maxItems", "minimum", "maximum",
-			"required", "propertyOrdering", "$schema", "$comment", "default", "examples", "deprecated", "readOnly", "writeOnly", "nullable":
-			scan.Skip() // known, or they constrain nothing
-		default:
+		case "pattern", "minLength", "maxLength", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems", "contains",
+			"minContains", "maxContains", "minProperties", "maxProperties", "patternProperties", "propertyNames", "dependentRequired",
+			"dependentSchemas", "dependencies", "allOf", "not", "if", "then", "else", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef":
 			if name := string(k.Raw); !slices.Contains(use.ignored, name) {
 				use.ignored = append(use.ignored, name)
 			}
+			scan.Skip()
+		default: // handled, or it constrains nothing
 			scan.Skip()
 		}
 	}

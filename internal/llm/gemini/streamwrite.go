@@ -156,7 +156,7 @@ func isMediaKind(k canon.PartKind) bool {
 
 func (s *streamWriter) hold(ev *canon.Event) {
 	h := heldPart{choice: ev.Choice, part: ev.Part}
-	h.p.Kind = ev.PartKind
+	h.p.Kind, h.p.Redacted = ev.PartKind, ev.Redacted
 	h.p.Signature, h.p.SignedBy = strings.Clone(ev.Signature), strings.Clone(ev.SignedBy)
 	if ev.Call != nil {
 		h.call = canon.Call{ID: strings.Clone(ev.Call.ID), Name: strings.Clone(ev.Call.Name), Custom: ev.Call.Custom}
@@ -176,13 +176,15 @@ func (s *streamWriter) sign(dst []byte, ev *canon.Event) []byte {
 	if ev.Signature == "" || ev.PartKind == canon.Other {
 		return dst
 	}
-	return s.chunk(dst, ev.Choice, &canon.Part{Kind: ev.PartKind, Signature: ev.Signature, SignedBy: ev.SignedBy})
+	return s.chunk(dst, ev.Choice, &canon.Part{Kind: ev.PartKind, Signature: ev.Signature, SignedBy: ev.SignedBy, Redacted: ev.Redacted})
 }
 
 func (s *streamWriter) cite(ev *canon.Event) {
 	c := s.choice(ev.Choice)
 	cite := citation{Citation: *ev.Citation, part: c.parts - 1}
-	cite.URL, cite.Title, cite.Cited = strings.Clone(cite.URL), strings.Clone(cite.Title), strings.Clone(cite.Cited)
+	cite.URL, cite.FileID = strings.Clone(cite.URL), strings.Clone(cite.FileID)
+	cite.Title, cite.Cited, cite.Raw = strings.Clone(cite.Title), strings.Clone(cite.Cited), nil
+	tellCitation(&cite.Citation, s.r)
 	if c.wide {
 		cite.Start, cite.End = -1, -1
 	}

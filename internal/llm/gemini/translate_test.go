@@ -138,7 +138,7 @@ func TestWrittenFromOtherDialects(t *testing.T) {
 				}
 				r.Params[canon.Metadata] = canon.Param{JSON: []byte(`{"team":"a"}`), At: at("metadata")}
 			},
-			want: `{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"c2ln"}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"a":1}}},{"inlineData":{"mimeType":"image/png","data":"aaaa","displayName":"x.png"}}]}],"labels":{"team":"a"}}`,
+			want:   `{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{}},"thoughtSignature":"c2ln"}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"a":1}}},{"inlineData":{"mimeType":"image/png","data":"aaaa","displayName":"x.png"}}]}],"labels":{"team":"a"}}`,
 			report: []string{"messages.0;approximated"},
 			beyond: "labels|displayName",
 		},
@@ -204,7 +204,9 @@ func TestWrittenFromOtherDialects(t *testing.T) {
 				r.Tools = []canon.Tool{
 					{Name: "f", Description: "F.", Schema: []byte(`{"type":"object","properties":{"a":{"const":"x"},"const":{"$ref":"#/definitions/d"}},"definitions":{"d":{"type":"string"}},"additionalProperties":false}`), Strict: canon.Flag{Said: true, On: true}},
 					{Name: "c", Custom: true, At: at("tools.1"), Strict: canon.Flag{Said: true, On: true}},
-					{BuiltIn: "web_search", At: at("tools.2")}, {BuiltIn: "code_interpreter", At: at("tools.3")}, {BuiltIn: "mcp", At: at("tools.4")},
+					{BuiltIn: "web_search", At: at("tools.2")},
+					{BuiltIn: "code_interpreter", At: at("tools.3")},
+					{BuiltIn: "mcp", At: at("tools.4")},
 				}
 				r.ParallelTools = canon.Flag{Said: true, At: at("parallel_tool_calls")}
 			},

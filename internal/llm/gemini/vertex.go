@@ -19,6 +19,7 @@ type Vertex struct {
 
 var (
 	_ llm.VariantPlacer = Vertex{}
+	_ llm.Partial       = Vertex{}
 	_ canon.Speaker     = Vertex{}
 	_ canon.EmbedCodec  = Vertex{}
 	_ canon.CountCodec  = Vertex{}
@@ -58,6 +59,9 @@ func (v Vertex) PlaceVariant(op llm.Operation, _, model string, stream bool) (pa
 	word, query := method(op, "", stream)
 	return v.models + escapePath(model) + ":" + word, query
 }
+
+// Passes is true of chat.
+func (Vertex) Passes(op llm.Operation) bool { return op == llm.Chat }
 
 // Codec is the codec of chat.
 func (Vertex) Codec(op llm.Operation) canon.Codec {

@@ -65,6 +65,7 @@ func writeCandidate(w *jsontree.Writer, c *canon.Choice, r *canon.Report) {
 			continue
 		}
 		for _, cite := range p.Citations {
+			tellCitation(&cite, r)
 			cites = append(cites, citation{Citation: inBytes(p.Text, cite), part: at})
 		}
 		at++
@@ -111,7 +112,7 @@ func writeAnswerPart(w *jsontree.Writer, p *canon.Part, r *canon.Report) bool {
 		}
 	}
 	if p.Signature != "" {
-		w.StrMember("thoughtSignature", packSignature(p.Signature, p.SignedBy))
+		w.StrMember("thoughtSignature", packSignature(p))
 	}
 	w.End()
 	return true
@@ -174,13 +175,20 @@ func bytesIn(text string, runes int) int {
 	return -1
 }
 
+// tellCitation tells what groundingMetadata has no place for.
+func tellCitation(c *canon.Citation, r *canon.Report) {
+	if c.FileID != "" && c.URL == "" {
+		r.Add("answer.citations", canon.Approximated, "a document's id stands as its address")
+	}
+}
+
 // writeCitations writes groundingMetadata: the sources once each, and where they support the text.
 func writeCitations(w *jsontree.Writer, cites []citation) {
 	if len(cites) == 0 {
 		return
 	}
-	type key struct{ url, title, cited string }
-	keyOf := func(c *citation) key { return key{c.URL, c.Title, c.Cited} }
+	type key struct{ url, file, title, cited string }
+	keyOf := func(c *citation) key { return key{c.URL, c.FileID, c.Title, c.Cited} }
 	index, chunks := map[key]int{}, 0
 	w.Name("groundingMetadata")
 	w.Object()
@@ -197,13 +205,13 @@ func writeCitations(w *jsontree.Writer, cites []citation) {
 		chunks++
 		w.Object()
 		kind := "web"
-		if c.Cited != "" {
+		if c.Cited != "" || c.URL == "" && c.FileID != "" {
 			kind = "retrievedContext"
 		}
 		w.Name(kind)
 		w.Object()
-		if c.URL != "" {
-			w.StrMember("uri", c.URL)
+		if source := orElse(c.URL, c.FileID); source != "" {
+			w.StrMember("uri", source)
 		}
 		if c.Title != "" {
 			w.StrMember("title", c.Title)

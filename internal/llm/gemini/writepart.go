@@ -337,8 +337,14 @@ func (w *writer) url(p *canon.Part) {
 // guessMIME knows the kinds of file by how their base64 begins.
 func guessMIME(data string) string {
 	for _, known := range [...]struct{ begin, mime string }{
-		{"iVBORw0KGgo", "image/png"}, {"/9j/", "image/jpeg"}, {"R0lGOD", "image/gif"}, {"UklGR", "image/webp"}, {"JVBERi", "application/pdf"},
-		{"T2dnUw", "audio/ogg"}, {"SUQz", "audio/mpeg"}, {"ZkxhQ", "audio/flac"},
+		{"iVBORw0KGgo", "image/png"},
+		{"/9j/", "image/jpeg"},
+		{"R0lGOD", "image/gif"},
+		{"UklGR", "image/webp"},
+		{"JVBERi", "application/pdf"},
+		{"T2dnUw", "audio/ogg"},
+		{"SUQz", "audio/mpeg"},
+		{"ZkxhQ", "audio/flac"},
 	} {
 		if strings.HasPrefix(data, known.begin) {
 			return known.mime

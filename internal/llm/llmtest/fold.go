@@ -74,7 +74,7 @@ func (f *Fold) ofChoice(ev *canon.Event) error {
 		return nil
 	case canon.Finished:
 		if len(c.open) > 0 || c.done || ev.Finish == canon.Unfinished {
-			return fmt.Errorf("Finished of choice %d: open parts %v, finished before %v, reason %d", ev.Choice, c.open, c.done, ev.Finish)
+			return fmt.Errorf("the end of choice %d: open parts %v, finished before %v, reason %d", ev.Choice, c.open, c.done, ev.Finish)
 		}
 		c.done = true
 		choice.Finish, choice.FinishRaw, choice.StopWord = ev.Finish, strings.Clone(ev.FinishRaw), strings.Clone(ev.StopWord)

@@ -6,8 +6,8 @@ import (
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
 	"causeway/internal/llm/canon"
-	"causeway/internal/llm/ollama"
 	"causeway/internal/llm/llmtest"
+	"causeway/internal/llm/ollama"
 )
 
 // BenchmarkCall is a chat of this dialect read, written for a provider, and its answer brought back.

@@ -161,10 +161,14 @@ func TestWhatOtherDialectsAsk(t *testing.T) {
 		{"no tools", `{"model":"m","messages":[` + user + `],"choice":1,` + tools + `}`, func(req *canon.Request) {
 			req.Choice = canon.ToolChoice{Mode: canon.ToolsNone, At: req.Doc.Root().Get("choice").Ref()}
 		}, nil, "/tools", "<nil>", "choice;emulated"},
-		{"arguments that are no object", `{"model":"m","messages":[` + called + `]}`, func(req *canon.Request) { req.Messages[1].Parts[0].Call.Args = "rm -r" }, nil,
-			"/messages/1/tool_calls/0/function/arguments/input", "rm -r", "messages.1.tool_calls.0;approximated"},
-		{"what only Ollama has", `{"model":"m","messages":[` + user + `],"keep_alive":"1h","options":{"num_ctx":9,"top_k":3}}`, nil, nil, "/options/top_k", "3",
-			"keep_alive;dropped options.num_ctx;dropped"},
+		{
+			"arguments that are no object", `{"model":"m","messages":[` + called + `]}`, func(req *canon.Request) { req.Messages[1].Parts[0].Call.Args = "rm -r" }, nil,
+			"/messages/1/tool_calls/0/function/arguments/input", "rm -r", "messages.1.tool_calls.0;approximated",
+		},
+		{
+			"what only Ollama has", `{"model":"m","messages":[` + user + `],"keep_alive":"1h","options":{"num_ctx":9,"top_k":3}}`, nil, nil, "/options/top_k", "3",
+			"keep_alive;dropped options.num_ctx;dropped",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			codec := ollama.New().Codec(llm.Chat)
@@ -215,12 +219,16 @@ func TestEmbeddings(t *testing.T) {
 	for name, c := range map[string]struct {
 		detail, body, written, answer, back string
 	}{
-		"a list": {"", `{"model":"nomic-embed-text","input":["a","b"],"truncate":false,"dimensions":2,"keep_alive":"5m","options":{"num_ctx":2}}`, "",
+		"a list": {
+			"", `{"model":"nomic-embed-text","input":["a","b"],"truncate":false,"dimensions":2,"keep_alive":"5m","options":{"num_ctx":2}}`, "",
 			`{"model":"nomic-embed-text","embeddings":[[0.5,-1],[1,2]],"total_duration":5,"load_duration":1,"prompt_eval_count":4}`,
-			`{"model":"nomic-embed-text","embeddings":[[0.5,-1],[1,2]],"prompt_eval_count":4}`},
+			`{"model":"nomic-embed-text","embeddings":[[0.5,-1],[1,2]],"prompt_eval_count":4}`,
+		},
 		"one": {"", `{"model":"nomic-embed-text","input":"a"}`, "", `{"model":"nomic-embed-text","embeddings":[[0.5]]}`, ""},
-		"the old address": {ollama.OldEmbed, `{"model":"nomic-embed-text","prompt":"a"}`, `{"model":"nomic-embed-text","input":"a"}`,
-			`{"embedding":[0.5,1]}`, ""},
+		"the old address": {
+			ollama.OldEmbed, `{"model":"nomic-embed-text","prompt":"a"}`, `{"model":"nomic-embed-text","input":"a"}`,
+			`{"embedding":[0.5,1]}`, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req, err := d.ReadEmbedRequest(llm.Match{Op: llm.Embeddings, Detail: c.detail}, []byte(c.body))

@@ -130,7 +130,7 @@ func textOf(in *canon.EmbedInput, req *canon.EmbedRequest, to *canon.Target, r *
 		}
 	}
 	w := requestWriter{req: &req.Request, to: to, r: r}
-	return w.text(in.Parts), nil
+	return w.text(in.Parts, "\n"), nil
 }
 
 // ReadEmbedAnswer reads the vectors of either address.

@@ -198,6 +198,7 @@ type writer struct {
 	finish       canon.Finish
 	raw          string
 	usage        canon.Usage
+	latency      time.Duration // as the provider says, 0 when it does not
 }
 
 // call is a call whose arguments are still coming.
@@ -296,6 +297,7 @@ func (w *writer) Write(dst []byte, ev *canon.Event) []byte {
 		w.finish, w.raw = ev.Finish, strings.Clone(ev.FinishRaw)
 	case canon.Used:
 		w.usage = *ev.Usage
+		w.latency = time.Duration(ev.LatencyMS) * time.Millisecond
 	}
 	return dst
 }
@@ -372,8 +374,8 @@ func (w *writer) endPart(dst []byte, part int) []byte {
 	return w.end()
 }
 
-// End writes the last line. The durations are those that the gateway saw: nothing was loaded, and reading the
-// prompt lasted until content came.
+// End writes the last line. The durations are those that the gateway saw, but for a total that the provider tells:
+// nothing was loaded, and reading the prompt lasted until content came.
 func (w *writer) End(dst []byte) []byte {
 	reason := reasonOf(w.finish, w.raw, w.r)
 	first := w.first
@@ -386,7 +388,11 @@ func (w *writer) End(dst []byte) []byte {
 	if first.IsZero() {
 		first = now
 	}
-	w.j.IntMember("total_duration", int64(now.Sub(w.begun)))
+	total := w.latency
+	if total == 0 {
+		total = now.Sub(w.begun)
+	}
+	w.j.IntMember("total_duration", int64(total))
 	w.j.IntMember("load_duration", 0)
 	w.j.IntMember("prompt_eval_duration", int64(first.Sub(w.begun)))
 	w.j.IntMember("eval_duration", int64(now.Sub(first)))

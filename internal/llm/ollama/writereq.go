@@ -71,7 +71,7 @@ func (w *requestWriter) prompt() error {
 	for i := range w.req.Messages {
 		switch m := &w.req.Messages[i]; {
 		case user < 0 && (m.Role == canon.System || m.Role == canon.Developer):
-			system = strings.TrimPrefix(system+"\n"+w.text(m.Parts), "\n")
+			system = strings.TrimPrefix(system+"\n"+w.text(m.Parts, "\n"), "\n")
 		case user < 0 && m.Role == canon.User:
 			user = i
 		default:
@@ -84,7 +84,7 @@ func (w *requestWriter) prompt() error {
 	if system != "" {
 		w.StrMember("system", system)
 	}
-	w.StrMember("prompt", w.text(w.req.Messages[user].Parts))
+	w.StrMember("prompt", w.text(w.req.Messages[user].Parts, "\n"))
 	w.images(w.req.Messages[user].Parts)
 	return nil
 }
@@ -111,7 +111,11 @@ func (w *requestWriter) message(m *canon.Message) {
 	}
 	w.Object()
 	w.StrMember("role", role)
-	w.StrMember("content", w.text(m.Parts))
+	between := "\n"
+	if m.Role == canon.Assistant { // its texts are pieces of one answer
+		between = ""
+	}
+	w.StrMember("content", w.text(m.Parts, between))
 	w.thinking(m)
 	w.images(m.Parts)
 	w.calls(m.Parts)
@@ -119,7 +123,7 @@ func (w *requestWriter) message(m *canon.Message) {
 }
 
 // text joins the texts of a message: its content is one string. Documents that are text stand among them.
-func (w *requestWriter) text(parts []canon.Part) string {
+func (w *requestWriter) text(parts []canon.Part, between string) string {
 	text, found := "", 0
 	var b strings.Builder
 	add := func(s string) {
@@ -130,7 +134,7 @@ func (w *requestWriter) text(parts []canon.Part) string {
 		if b.Len() == 0 {
 			b.WriteString(text)
 		}
-		b.WriteByte('\n')
+		b.WriteString(between)
 		b.WriteString(s)
 	}
 	for i := range parts {
@@ -232,6 +236,13 @@ func (w *requestWriter) images(parts []canon.Part) {
 
 func (w *requestWriter) image(p *canon.Part) string {
 	m := p.Media
+	if m.Detail != "" && m.Detail != "auto" {
+		n := w.req.Doc.At(p.At)
+		if inner := n.Get("image_url"); inner.IsObject() {
+			n = inner
+		}
+		w.lose(n.Ref(), "detail", canon.Dropped, "Ollama has one way to look at an image")
+	}
 	switch {
 	case m.Data != "":
 	case m.URL != "" && w.to.Fetch != nil:
@@ -311,7 +322,7 @@ func (w *requestWriter) result(p *canon.Part) {
 	if res.JSON != nil {
 		w.StrMember("content", string(res.JSON))
 	} else {
-		w.StrMember("content", w.text(res.Parts))
+		w.StrMember("content", w.text(res.Parts, "\n"))
 	}
 	if res.Error {
 		w.lose(p.At, "is_error", canon.Dropped, "Ollama has no mark for it")

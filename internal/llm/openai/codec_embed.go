@@ -141,6 +141,11 @@ func (Dialect) WriteEmbedRequest(req *canon.EmbedRequest, to *canon.Target, r *c
 		w.StrMember("encoding_format", "base64") // where it is refused the gateway does it
 	}
 	o.purpose(req)
+	for _, kind := range req.EmbeddingTypes {
+		if kind != "float" && kind != "base64" {
+			o.loseOf("embedding_types")
+		}
+	}
 	if req.Title != "" {
 		o.loseOf("title")
 	}
@@ -178,13 +183,21 @@ func (o *chatOut) purpose(req *canon.EmbedRequest) {
 
 // embedded writes an input that is not one text.
 func (o *chatOut) embedded(in *canon.EmbedInput) error {
+	text := ""
+	for i := range in.Parts {
+		if in.Parts[i].Kind != canon.Text {
+			text = ""
+			break
+		}
+		text += in.Parts[i].Text
+	}
+	if text != "" {
+		o.w.Str(text)
+		return nil
+	}
 	if len(in.Parts) == 1 {
 		p := &in.Parts[0]
-		switch {
-		case p.Kind == canon.Text:
-			o.w.Str(p.Text)
-			return nil
-		case p.Kind == canon.Image && p.Media != nil && o.has("image"):
+		if p.Kind == canon.Image && p.Media != nil && o.has("image") {
 			url := p.Media.URL
 			if p.Media.Data != "" {
 				url = dataURL(withDefault(p.Media.MIME, "image/png"), p.Media.Data)
@@ -267,6 +280,10 @@ func (Dialect) WriteEmbedAnswer(a *canon.EmbedAnswer, req *canon.EmbedRequest, _
 			w.Array()
 			for _, f := range v {
 				var room [24]byte
+				if f != f || f-f != 0 { // JSON has no such numbers
+					w.Null()
+					continue
+				}
 				w.Raw(strconv.AppendFloat(room[:0], float64(f), 'g', -1, 32))
 			}
 			w.End()

@@ -58,7 +58,7 @@ func (r *chatReader) message(n jsontree.Node) {
 	}
 	m.Name = n.Get("name").Str()
 	if m.Role == canon.Assistant {
-		m.Parts = r.thoughts(m.Parts, n)
+		m.Parts = readThoughts(m.Parts, n)
 	} else if !content.Said() {
 		r.doc.Missing(n, "content")
 	}

@@ -172,9 +172,20 @@ func (o *chatOut) reasoning() {
 		o.r.Lose(t.BudgetAt, canon.Dropped, "the provider has no switch for it")
 		return
 	}
+	if o.hidden().Said() && o.v.ThinkingSwitch != "reasoning" {
+		o.r.Add(o.hidden().Path(), canon.Dropped, "the provider shows its thinking or not as it likes")
+	}
 	if t.Summary != "" {
 		o.loseMember(t.At, canon.Dropped, "chat completions have no summaries to choose from", "summary", "generate_summary")
 	}
+}
+
+// hidden is where a caller of chat completions says that it does not want to read the thinking.
+func (o *chatOut) hidden() jsontree.Node {
+	if !o.own || o.req.Reasoning.Show {
+		return jsontree.Node{}
+	}
+	return o.req.Doc.Root().Get("reasoning").Get("exclude")
 }
 
 // effortMember writes reasoning_effort.
@@ -255,6 +266,9 @@ func (o *chatOut) reasoningObject() {
 		o.w.IntMember("max_tokens", t.Budget)
 	default:
 		o.w.BoolMember("enabled", true)
+	}
+	if o.hidden().Said() {
+		o.w.BoolMember("exclude", true)
 	}
 	o.w.End()
 }

@@ -299,6 +299,9 @@ func (o *chatOut) image(p *canon.Part) bool {
 	o.w.Name("image_url")
 	o.w.Object()
 	o.w.StrMember("url", url)
+	if m.Detail == "" {
+		m.Detail = o.detail()
+	}
 	if m.Detail != "" {
 		o.w.StrMember("detail", m.Detail)
 	}
@@ -306,6 +309,24 @@ func (o *chatOut) image(p *canon.Part) bool {
 	return true
 }
 
+// detail is the detail of all images where Gemini's mediaResolution says it.
+func (o *chatOut) detail() string {
+	p := &o.req.Params[canon.MediaDetail]
+	if p.JSON == nil {
+		return ""
+	}
+	word := o.req.Word(canon.MediaDetail)
+	for _, known := range [...]string{"low", "high"} {
+		if strings.HasSuffix(strings.ToLower(word), known) {
+			o.r.Take(canon.MediaDetail)
+			o.r.Lose(p.At, canon.Approximated, "told as the detail of each image")
+			return known
+		}
+	}
+	return ""
+}
+
+// withDefault is s, or other where s is empty.
 func withDefault(s, other string) string {
 	if s == "" {
 		return other

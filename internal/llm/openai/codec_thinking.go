@@ -38,11 +38,7 @@ func formatOf(signer string) string {
 	return signer + "-v1"
 }
 
-// thoughts reads the thinking of an assistant's message into parts.
-func (r *chatReader) thoughts(parts []canon.Part, n jsontree.Node) []canon.Part {
-	return readThoughts(parts, n)
-}
-
+// readThoughts reads the thinking of an assistant's message into parts.
 func readThoughts(parts []canon.Part, n jsontree.Node) []canon.Part {
 	plain := n.First("reasoning_content", "reasoning")
 	text := ""

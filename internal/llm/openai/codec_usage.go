@@ -28,7 +28,7 @@ func readChatUsage(n jsontree.Node) (u canon.Usage, said bool) {
 	if hit := countOf(n.Get("prompt_cache_hit_tokens")); u.Cached < 0 {
 		u.Cached = hit
 	}
-	n.Get("prompt_cache_miss_tokens").Settle() // the rest of the prompt
+	n.Get("prompt_cache_miss_tokens").Settle()                                         // the rest of the prompt
 	if w := countOf(n.Get("cache_creation_input_tokens")); u.CacheWrite < 0 && w > 0 { // Vercel
 		u.CacheWrite = w
 	}

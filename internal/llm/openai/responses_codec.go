@@ -254,7 +254,9 @@ func readResponsesReasoning(req *canon.Request, n jsontree.Node) {
 	}
 	r := &req.Reasoning
 	r.At = n.Ref()
-	r.Effort = n.Get("effort").Str()
+	if r.Effort = n.Get("effort").Str(); r.Effort == "max" {
+		r.Effort = "xhigh" // the most that others know
+	}
 	r.Summary = n.First("summary", "generate_summary").Str()
 	r.Show = r.Summary != ""
 	r.Off = r.Effort == "none"

@@ -110,7 +110,9 @@ func responseEcho(req *canon.Request) []byte {
 	raw("top_logprobs", canon.TopLogprobs, "0")
 	raw("top_p", canon.TopP, "1.0")
 	raw("truncation", canon.Truncation, `"disabled"`)
-	raw("user", canon.EndUser, "null")
+	if user := req.Params[canon.EndUser].JSON; user != nil {
+		w.RawMember("user", user)
+	}
 	raw("metadata", canon.Metadata, "{}")
 	return llm.AppendLine(make([]byte, 0, len(w.Buf)), w.Buf)
 }

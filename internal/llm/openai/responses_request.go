@@ -295,13 +295,7 @@ func (o *responsesOut) effort() string {
 			at = q.At
 		}
 		o.r.Lose(at, canon.Approximated, "as an effort")
-		switch {
-		case q.Budget < 4096:
-			return "low"
-		case q.Budget < 16384:
-			return "medium"
-		}
-		return "high"
+		return canon.EffortOf(q.Budget)
 	}
 	return ""
 }
