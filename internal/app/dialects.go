@@ -9,9 +9,10 @@ import (
 	"causeway/internal/llm/openai"
 )
 
-// dialects are those that callers may speak; the first is that of addresses which several share.
+// dialects are those that callers may speak, in the order in which they are asked whose an address is: Gemini's
+// begin as OpenAI's models do.
 func dialects() []llm.Dialect {
-	return []llm.Dialect{openai.New(), anthropic.New(), gemini.New(), bedrock.New(), cohere.New()}
+	return []llm.Dialect{gemini.New(), openai.New(), anthropic.New(), bedrock.New(), cohere.New()}
 }
 
 // speak is what providers are spoken to in, by name.

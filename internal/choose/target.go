@@ -22,8 +22,9 @@ import (
 const (
 	// DeadAfter is how many calls in a row must fail.
 	DeadAfter = 3
-	// firstTrial and mostTrial bound the pause before a trial: it doubles with each that fails.
-	firstTrial = 5 * time.Second
+	// firstTrial and mostTrial bound the pause before a trial: it doubles with each that fails. An outage
+	// of a minute costs two of them, and is over for callers half a minute after its end at the latest.
+	firstTrial = 10 * time.Second
 	mostTrial  = 30 * time.Second
 	// firstProbe and mostProbe bound the pause before a probe.
 	firstProbe = time.Second

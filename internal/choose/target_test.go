@@ -49,23 +49,41 @@ func TestATargetIsLeftAloneAfterFailuresInARow(t *testing.T) {
 	}
 }
 
-// TestFifteenCallsOnADeadTargetCostAFew counts the calls that it gets in a minute of calls, each of
-// which fails.
-func TestFifteenCallsOnADeadTargetCostAFew(t *testing.T) {
-	c := clock(time.Hour)
-	target := &Target{}
-	sent := 0
-	for range 15 {
-		if target.Usable(c.now()) {
-			if trial, ok := target.Claim(c.now()); ok {
-				sent++
-				target.Failed(c.now(), fault.FirstByteTimeout, trial)
+// TestAnOutageCostsFewCallsAndEndsSoon makes a call every four seconds, of which those in the first minute
+// fail: once with nobody to probe, or with probes that pass although calls fail, and once with probes that fail.
+func TestAnOutageCostsFewCallsAndEndsSoon(t *testing.T) {
+	for name, probes := range map[string]bool{"by trials": false, "by probes": true} {
+		t.Run(name, func(t *testing.T) {
+			c := clock(time.Hour)
+			begin, target := c, &Target{}
+			wasted, back, probe := 0, time.Duration(0), int64(0)
+			for back == 0 && c < begin+clock(100*time.Second) {
+				down := c < begin+clock(time.Minute)
+				if after, dead := target.Probe(); probes && dead && probe == 0 {
+					probe = c.now() + int64(after)
+				} else if probes && dead && c.now() >= probe {
+					target.Probed(c.now(), !down)
+					probe = 0
+				}
+				if time.Duration(c-begin)%(4*time.Second) == 0 && target.Usable(c.now()) {
+					if trial, ok := target.Claim(c.now()); ok && down {
+						wasted++
+						target.Failed(c.now(), fault.Overloaded, trial)
+					} else if ok {
+						target.Good(c.now())
+						back = time.Duration(c - begin - clock(time.Minute))
+					}
+				}
+				c.pass(time.Second)
 			}
-		}
-		c.pass(2 * time.Second)
-	}
-	if sent < DeadAfter || sent > 5 {
-		t.Errorf("%d calls were sent in half a minute", sent)
+			if wasted < DeadAfter || wasted > 5 || probes && wasted > DeadAfter {
+				t.Errorf("%d calls were wasted on it", wasted)
+			}
+			if back <= 0 || back > 30*time.Second {
+				t.Errorf("it had calls again %s after its recovery", back)
+			}
+			t.Logf("%d calls wasted, back after %s", wasted, back)
+		})
 	}
 }
 

@@ -22,6 +22,7 @@ type choosing struct {
 	keys  uint64         // the provider's keys that were tried
 	told  uint64         // targets whose being passed over is noted
 
+	content bool // the stream's first content has come
 	learned bool // what the attempt has shown is noted
 	moved   bool // and the call goes on elsewhere
 

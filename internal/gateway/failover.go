@@ -289,8 +289,31 @@ func (c *call) holdEvents(s *llm.Stream) bool {
 	return c.since()-c.j.FirstByte < mostHeld
 }
 
-// noContent ends a stream that only trickles: timeouts.first_byte holds until the first of its content, for
-// heartbeats are no answer.
+// nextEvents reads on in a stream. Until its first content timeouts.first_byte holds, however the time is
+// spent: in silence, or with heartbeats, which are no answer.
+func (c *call) nextEvents(u *wire.Upcall, s *llm.Stream, a *journey.Attempt) ([]byte, error) {
+	st, limit, idle := s.State(), c.upstream.Timeouts.FirstByte, c.upstream.Timeouts.Idle
+	if limit == 0 || st.Content && c.pick.content {
+		return u.Next()
+	}
+	if st.Content || st.Ended {
+		c.pick.content = true
+		u.LimitSilence(idle)
+		return u.Next()
+	}
+	left := limit + a.SendTime - (c.since() - a.Start)
+	if idle > 0 && idle < left {
+		return u.Next()
+	}
+	u.LimitSilence(max(left, time.Millisecond))
+	p, err := u.Next()
+	if err != nil && a.End == journey.EndTimeout && a.Limit == "idle" {
+		a.Limit, a.LimitValue = "first_byte", limit
+	}
+	return p, err
+}
+
+// noContent ends a stream that only trickles.
 func (c *call) noContent(s *llm.Stream, a *journey.Attempt) bool {
 	limit := c.upstream.Timeouts.FirstByte
 	if s.State().Content || s.State().Ended || limit == 0 || c.since()-a.Start < limit+a.SendTime {

@@ -16,6 +16,7 @@ import (
 type failing struct {
 	*rig
 	primary, second *origin
+	config          string
 }
 
 // failoverConfig is a configuration with PRIMARY and SECOND for the addresses; EXTRA goes into the model.
@@ -38,7 +39,8 @@ func newFailing(t *testing.T, extra string, keys ...string) *failing {
 		keys = []string{"sk-first-key-0123456789"}
 	}
 	config := strings.NewReplacer("PRIMARY", f.primary.addr, "SECOND", f.second.addr, "EXTRA", extra, "KEYS", strings.Join(keys, ", ")).Replace(failoverConfig)
-	f.rig = newRig(t, fill(t, config, f.primary))
+	f.config = fill(t, config, f.primary)
+	f.rig = newRig(t, f.config)
 	return f
 }
 
@@ -93,6 +95,7 @@ func TestFailover(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		extra  string                      // of the model
+		idle   string                      // timeouts.idle of the primary, where it is not 200ms
 		answer func(n int, rq *got) string // the primary's; nil: nobody listens there
 		kind   fault.Kind                  // of the first attempt
 		only   string                      // "whole" or "stream": the scenario is of that alone
@@ -118,10 +121,14 @@ func TestFailover(t *testing.T) {
 		{name: "a stream that fails at its first event", only: "stream", answer: always(events(overloaded) + lastChunk), kind: fault.Overloaded},
 		{name: "a stream that fails behind a role", only: "stream", answer: always(events(strings.Replace(deltaEvent, `{"content":"hi"}`, `{"role":"assistant"}`, 1), overloaded) + lastChunk), kind: fault.Overloaded},
 		{name: "a stream without content that breaks", only: "stream", answer: always(events() + closeAfter), kind: fault.TruncatedBody},
-		{name: "a stream that stalls before its content", only: "stream", answer: func(_ int, rq *got) string {
+		{name: "a stream that stalls before its content", only: "stream", idle: "100ms", answer: func(_ int, rq *got) string {
 			fmt.Fprint(rq.conn, events())
 			return hang(rq)
 		}, kind: fault.IdleTimeout},
+		{name: "a stream whose first token does not come", only: "stream", idle: "2s", answer: func(_ int, rq *got) string {
+			fmt.Fprint(rq.conn, events(strings.Replace(deltaEvent, `{"content":"hi"}`, `{"role":"assistant"}`, 1)))
+			return hang(rq)
+		}, kind: fault.FirstByteTimeout},
 		{name: "a stream of heartbeats alone", only: "stream", answer: trickled(": processing\n\n", false), kind: fault.FirstByteTimeout},
 
 		{
@@ -154,6 +161,9 @@ func TestFailover(t *testing.T) {
 					t.SkipNow()
 				}
 				f := newFailing(t, test.extra)
+				if test.idle != "" {
+					f.reload(t, strings.Replace(f.config, "idle: 200ms", "idle: "+test.idle, 1))
+				}
 				if test.answer == nil {
 					f.primary.stop()
 				} else {

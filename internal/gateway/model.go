@@ -52,7 +52,7 @@ func (c *call) llmAddress() (done, ok bool) {
 		c.pathStream, c.pathDetail = m.Stream, m.Detail
 		c.j.Dialect, c.j.Route = d.Name(), path
 		if m.Model != "" {
-			c.j.Route = strings.TrimSuffix(c.j.Route, m.Model) + "*"
+			c.j.Route = strings.Replace(c.j.Route, m.Model, "*", 1)
 		}
 		if m.Op == llm.Stored {
 			c.j.Route = strings.TrimSuffix(c.j.Route, m.Detail) + "*"

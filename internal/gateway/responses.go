@@ -29,6 +29,7 @@ type keeping struct {
 	previous string            // the response that it goes on from
 	turns    []openai.KeptTurn // the conversation, when it is kept here
 	names    bool              // its input may name items that are kept
+	foreign  bool              // its input has reasoning that another dialect's provider signed
 	params   [2]canon.Param    // previous_response_id and store, which the gateway sees to in the provider's place
 }
 
@@ -46,6 +47,7 @@ func (c *call) goOn() bool {
 	k.previous, k.store = openai.ReadKeeping(c.body)
 	k.store = k.store && c.g.responses.Keeps()
 	k.names = bytes.Contains(c.body, []byte(`item_reference`))
+	k.foreign = openai.HasForeignThoughts(c.body)
 	if k.previous == "" || !c.g.responses.Keeps() {
 		return true
 	}
@@ -260,9 +262,10 @@ func (c *call) watchPassed(s *llm.Stream) {
 	})
 }
 
-// crossesForKept tells whether a call cannot pass through because it goes on from what is kept here.
+// crossesForKept tells whether a call cannot pass through because it goes on from what is kept here, or from what
+// another dialect's provider said.
 func (c *call) crossesForKept() bool {
-	return len(c.kept.turns) > 0 || c.kept.names && !openai.KeepsResponses(c.provider.Kind)
+	return c.kept.foreign || len(c.kept.turns) > 0 || c.kept.names && !openai.KeepsResponses(c.provider.Kind)
 }
 
 func (c *call) putResponse(r responses.Record) {

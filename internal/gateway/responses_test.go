@@ -225,6 +225,9 @@ func TestAProviderKeepsItsOwn(t *testing.T) {
 			wantStatus(t, k, 404, "response_not_found", "WEB", "GET", "/v1/responses/"+id, "")
 			kept, _ := k.ask(t, "WEB", `{"model":"native/m","input":"x","store":false}`)
 			wantStatus(t, k, 404, "response_not_found", "WEB", "GET", "/v1/responses/"+kept, "")
+			if status, text := k.do(t, "WEB", "POST", "/v1/responses", `{"model":"native/m","input":[{"type":"reasoning","summary":[],"encrypted_content":"anthropic:PROOF"},{"role":"user","content":"x"}]}`); status != 200 || strings.Contains(k.last(), "PROOF") {
+				t.Errorf("%d %s, and the provider was asked %s", status, text, k.last())
+			}
 		})
 	}
 }

@@ -32,7 +32,7 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		return c.callerLeft()
 	}
 	for {
-		p, err := u.Next()
+		p, err := c.nextEvents(u, s, a)
 		if err == io.EOF {
 			if !c.finishStream(s) {
 				c.takeUsage(s)
@@ -145,9 +145,9 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	c.j.BytesOut += int64(len(event))
 	c.commit()
 	c.logFailure()
-	if c.ex.Write(event) != nil || c.ex.End(nil) != nil {
+	// In a write of its own: Google's client takes for an error only what comes alone.
+	if c.ex.Flush() != nil || c.ex.Write(event) != nil || c.ex.End(nil) != nil {
 		c.ex.Abort()
-		return true
 	}
 	return true
 }

@@ -34,17 +34,18 @@ type crossing struct {
 
 // crossed is what a call needs that crosses.
 type crossed struct {
-	form   form
-	speaks llm.Dialect   // the provider's
-	op     llm.Operation // and what is asked of it there
-	report *canon.Report // of this attempt
-	body   []byte        // the request as written for this attempt
-	out    []byte // events written and not sent yet
-	reader canon.Reader
-	writer canon.Writer
-	events []canon.Event
-	err    error // an event could not be read
-	told   int   // entries of the report that the caller has been told
+	form    form
+	speaks  llm.Dialect   // the provider's
+	op      llm.Operation // and what is asked of it there
+	report  *canon.Report // of this attempt
+	body    []byte        // the request as written for this attempt
+	out     []byte        // events written and not sent yet
+	reader  canon.Reader
+	writer  canon.Writer
+	events  []canon.Event
+	err     error // an event could not be read
+	told    int   // entries of the report that the caller has been told
+	written bool
 }
 
 // form is what crosses: a chat, embeddings, a count of tokens.
@@ -83,7 +84,10 @@ func (c *call) crossOver() (ok, skip bool) {
 	if x.crossed == nil {
 		x.crossed = new(crossed)
 	}
-	x.report = nil
+	x.report, x.told = nil, 0
+	if x.written {
+		x.form, x.written = nil, false // a writer may have marked what it copied: the next report begins anew
+	}
 	if x.form == nil {
 		if x.form = c.newForm(); x.form == nil {
 			return c.notCrossing()
@@ -116,7 +120,7 @@ func (c *call) crossOver() (ok, skip bool) {
 		return c.badBody(err), false
 	}
 	x.report.Close()
-	x.body = body
+	x.body, x.written = body, true
 	if c.model.Strict && len(x.report.Entries) > 0 {
 		return c.tooStrict()
 	}
@@ -224,7 +228,12 @@ func (c *call) place(d llm.Dialect, op llm.Operation) {
 			c.pathBuf = append(append(c.pathBuf, '/'), c.pathDetail...)
 		}
 	default:
-		path, query := p.Place(op, c.j.TargetModel, c.llmReq.Stream)
+		path, query := "", ""
+		if v, ok := p.(llm.VariantPlacer); ok && !c.cross.on {
+			path, query = v.PlaceVariant(op, c.pathDetail, c.j.TargetModel, c.llmReq.Stream)
+		} else {
+			path, query = p.Place(op, c.j.TargetModel, c.llmReq.Stream)
+		}
 		c.pathBuf = append(c.pathBuf[:0], path...)
 		if _, own := c.dialect.(llm.Placer); c.cross.on || !own {
 			c.cross.query = query // else the caller's own says the same

@@ -92,7 +92,7 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	up := c.upstream
 	c.again++
 	c.modelProblem, c.modelEvidence = "", nil
-	if c.pick.learned, c.pick.moved = false, false; c.again > 1 {
+	if c.pick.learned, c.pick.moved, c.pick.content = false, false, false; c.again > 1 {
 		c.j.Usage = llm.NoUsage() // what a failed attempt told is not this one's
 	}
 	if c.unfold.d != nil {
@@ -118,6 +118,13 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	}
 	c.key = t.Key
 	c.out = c.appendHead(c.out[:0], t.Origin, up, c.targetPath(), length)
+	if c.key != nil && c.key.Signer != nil {
+		if err := c.sign(body); err != nil {
+			a.Target, a.Phase, a.Kind = t.Origin.URL(), journey.PhaseNone, fault.ProviderKeyRejected
+			c.modelProblem = err.Error()
+			return nil, a
+		}
+	}
 	c.request = wire.Call{
 		Head: c.out, Body: body, Stream: c.stream, Length: length,
 		IsHead: c.j.Method == "HEAD", Upgrade: c.upgrade, WebSocket: c.upgrade && hasToken(&c.rq.Header, wire.Upgrade, "websocket"), Trailers: c.rq.Header.Has(wire.TE) && hasToken(&c.rq.Header, wire.TE, "trailers"),

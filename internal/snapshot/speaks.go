@@ -17,6 +17,9 @@ func (p *Provider) Serves(op llm.Operation) bool {
 	if p.lacks.ops.Load()&(1<<op) != 0 {
 		return false
 	}
+	if d, ok := p.Dialect.(llm.Partial); ok && !d.Passes(op) {
+		return false
+	}
 	if op == llm.Chat || p.Vendor == nil || p.Vendor.Ops == nil {
 		return true
 	}

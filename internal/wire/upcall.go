@@ -333,6 +333,9 @@ func (u *Upcall) limitFired(a *journey.Attempt, key string, value time.Duration)
 	timedOut(a, key, value)
 }
 
+// LimitSilence sets the longest silence of the reads to come (AttemptLimits.Idle); 0 is off.
+func (u *Upcall) LimitSilence(d time.Duration) { u.limits.Idle = d }
+
 // Next returns the next piece of the body, valid until the following call. It returns io.EOF when
 // the body is complete; on any other error the facts say what happened.
 func (u *Upcall) Next() ([]byte, error) {

@@ -24,7 +24,7 @@ func unwrapID(id string) string {
 		return id
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || wrapID(string(raw)) != id {
+	if err != nil || len(raw) == 0 || wrapID(string(raw)) != id {
 		return id
 	}
 	return string(raw)

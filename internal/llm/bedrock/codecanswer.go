@@ -34,7 +34,6 @@ func (codec) ReadAnswer(body []byte) (*canon.Answer, error) {
 	}
 	if u := root.Get("usage"); u.IsObject() {
 		a.Usage = usageOf(u)
-		a.Usage.Source = "reported"
 	}
 	a.ServiceTier = root.Get("serviceTier").Get("type").Str()
 	a.LatencyMS, _ = root.Get("metrics").Get("latencyMs").Int()
@@ -125,13 +124,22 @@ func (codec) WriteAnswer(a *canon.Answer, _ *canon.Request, r *canon.Report) []b
 	w.Object()
 	w.IntMember("latencyMs", a.LatencyMS)
 	w.End()
-	writeTier(w, a.ServiceTier)
+	writeTier(w, a.ServiceTier, r)
 	w.End()
 	return w.Buf
 }
 
-func writeTier(w *jsonWriter, tier string) {
+// writeTier writes how the call was served; what others call standard is Bedrock's default.
+func writeTier(w *jsonWriter, tier string, r *canon.Report) {
 	switch tier {
+	case "":
+		return
+	case "standard":
+		tier = "default"
+	}
+	switch tier {
+	default:
+		r.Add("answer.service_tier", canon.Dropped, "Bedrock has no such tier")
 	case "default", "flex", "priority", "reserved":
 		w.Name("serviceTier")
 		w.Object()

@@ -114,6 +114,9 @@ func (m *model) caches() bool { return m.family == claude || m.family == nova ||
 
 func (m *model) cachesTools() bool { return m.caches() && m.family != nova }
 
+// oneCall tells that the model can be told to call one tool at a time: Claude from 4.5, in the words of its own API.
+func (m *model) oneCall() bool { return m.family == claude && m.version >= 405 }
+
 // adaptive tells that Claude chooses itself how much it thinks, and adaptiveOnly that it does not take a budget, nor
 // temperature, top_p and top_k.
 func (m *model) adaptive() bool { return m.family == claude && m.version >= 406 }

@@ -59,6 +59,9 @@ func (s *streamWriter) Write(dst []byte, ev *canon.Event) []byte {
 	}
 	switch ev.Kind {
 	case canon.Start:
+		if ev.ServiceTier != "" {
+			s.tier = string([]byte(ev.ServiceTier))
+		}
 		return s.begin(dst)
 	case canon.Used:
 		if ev.Usage != nil {
@@ -301,7 +304,7 @@ func (s *streamWriter) End(dst []byte) []byte {
 		w.Object()
 		w.IntMember("latencyMs", s.latency)
 		w.End()
-		writeTier(w, s.tier)
+		writeTier(w, s.tier, s.r)
 	})
 }
 

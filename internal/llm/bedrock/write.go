@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"slices"
 	"strings"
 
 	"causeway/internal/llm/canon"
@@ -103,7 +104,34 @@ func (w *writing) turns() (list []turn, system []*canon.Message) {
 			t.parts = append(t.parts, p)
 		}
 	}
+	for i := range list {
+		w.resultsFirst(&list[i])
+	}
 	return list, system
+}
+
+// resultsFirst moves the results of tools to the begin of a turn, where Claude wants them.
+func (w *writing) resultsFirst(t *turn) {
+	if w.same {
+		return
+	}
+	for i, p := range t.parts {
+		if p.Kind != canon.ToolResult || i == 0 || t.parts[i-1].Kind == canon.ToolResult {
+			continue
+		}
+		w.r.Lose(p.At, canon.Approximated, "results of tools stand first in their turn")
+		slices.SortStableFunc(t.parts, func(a, b *canon.Part) int {
+			return order(a) - order(b)
+		})
+		return
+	}
+}
+
+func order(p *canon.Part) int {
+	if p.Kind == canon.ToolResult {
+		return 0
+	}
+	return 1
 }
 
 // filler is the text of a message or block that must be there and has nothing to say.

@@ -107,9 +107,12 @@ func TestWhatIsWritten(t *testing.T) {
 			}, `{"document":{"format":"pdf","name":"a b pdf","source":{"bytes":"JVBERi0="}}},{"document":{"format":"pdf","name":"a b pdf 2","source":{"bytes":"JVBERi0="}}},{"text":"."}`, "", "part.name;approximated message;approximated",
 		},
 		{
-			"another provider's file", sonnet, func(r *canon.Request, at at) {
-				r.Messages[0].Parts = append(r.Messages[0].Parts, canon.Part{Kind: canon.Document, Media: &canon.Media{FileID: "file-1"}, At: at("part")})
-			}, `[{"text":"Hi"}]`, "file-1", "part;dropped",
+			"results of tools come first", sonnet, func(r *canon.Request, at at) {
+				p := result
+				p.At = at("part")
+				r.Tools = []canon.Tool{tool}
+				r.Messages = append(r.Messages, canon.Message{Role: canon.Assistant, Parts: []canon.Part{call}}, canon.Message{Role: canon.User, Parts: text("so")}, canon.Message{Role: canon.ToolRole, Parts: []canon.Part{p}})
+			}, `{"role":"user","content":[{"toolResult":{"toolUseId":"a","content":[{"text":"1"}]}},{"text":"so"}]}`, "", "part;approximated",
 		},
 		{
 			"calls without ids", sonnet, func(r *canon.Request, _ at) {
@@ -243,6 +246,9 @@ func TestWhatCannotBePut(t *testing.T) {
 		"no fetching": {func(r *canon.Request, at at) {
 			r.Messages[0].Parts = []canon.Part{{Kind: canon.Document, Media: &canon.Media{URL: "https://x/y"}, At: at("part")}}
 		}, nil, "part", "may not fetch"},
+		"another provider's file": {func(r *canon.Request, at at) {
+			r.Messages[0].Parts = []canon.Part{{Kind: canon.Document, Media: &canon.Media{FileID: "file-1"}, At: at("part")}}
+		}, fetch, "part", "another provider keeps"},
 		"an image of another type": {func(r *canon.Request, at at) {
 			r.Messages[0].Parts = []canon.Part{{Kind: canon.Image, Media: &canon.Media{MIME: "image/tiff", Data: "AAAA"}, At: at("part")}}
 		}, fetch, "part", "image/tiff"},

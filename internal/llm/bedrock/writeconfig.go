@@ -137,7 +137,7 @@ func (w *writing) toolConfig(turns []turn) {
 	w.End()
 	w.choice()
 	w.End()
-	if p := w.req.ParallelTools; p.Said && !p.On && w.model.family != claude && !w.same {
+	if p := w.req.ParallelTools; p.Said && !p.On && !w.model.oneCall() && !w.same {
 		w.r.Lose(p.At, canon.Dropped, "")
 	}
 }
@@ -345,14 +345,14 @@ func (w *writing) modelFields() {
 		}
 		w.End()
 	}
-	if p := w.req.ParallelTools; p.Said && (w.same || w.model.family == claude && !p.On && len(w.req.Tools) > 0 && w.req.Choice.Mode <= canon.ToolsAuto) {
+	if p := w.req.ParallelTools; p.Said && (w.same || w.model.oneCall() && !p.On && len(w.req.Tools) > 0 && w.req.Choice.Mode <= canon.ToolsAuto) {
 		begin()
 		w.Name("tool_choice")
 		w.Object()
 		w.StrMember("type", "auto")
 		w.BoolMember("disable_parallel_tool_use", !p.On)
 		w.End()
-	} else if p.Said && !p.On && w.model.family == claude {
+	} else if p.Said && !p.On && w.model.oneCall() {
 		w.r.Lose(p.At, canon.Dropped, "")
 	}
 	if !w.plan.noTopK {
@@ -369,6 +369,10 @@ func (w *writing) modelFields() {
 				w.RawMember("topK", w.r.Take(canon.TopK))
 				w.End()
 			}
+		default:
+			if w.same {
+				member(canon.TopK, "top_k")
+			}
 		}
 	}
 	switch {
@@ -379,9 +383,6 @@ func (w *writing) modelFields() {
 	case w.model.family == ai21:
 		member(canon.FrequencyPenalty, "frequency_penalty")
 		member(canon.PresencePenalty, "presence_penalty")
-	}
-	if w.same && w.req.Params[canon.TopK].JSON != nil && w.model.family > nova && w.model.family != mistral && w.model.family != cohere || w.same && w.model.family == unknown {
-		member(canon.TopK, "top_k")
 	}
 	for _, n := range w.r.Own(name, ownFields) {
 		if _, deep, _ := strings.Cut(n.Path(), "."); deep != "" {

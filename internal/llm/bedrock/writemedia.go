@@ -19,7 +19,7 @@ func (w *writing) media(p *canon.Part) bool {
 		return false
 	}
 	if m.FileID != "" && !strings.HasPrefix(m.FileID, "s3://") {
-		w.r.Lose(p.At, canon.Dropped, "a file that another provider keeps: Bedrock reads files in S3")
+		w.refuse(p.At, "it is a file that another provider keeps, and Bedrock reads files in S3")
 		return false
 	}
 	mime, _, _ := strings.Cut(m.MIME, ";")

@@ -100,7 +100,7 @@ type Event struct {
 	Fingerprint string
 	ServiceTier string
 	Usage       *Usage
-	LatencyMS   int64 // Used: as in Answer
+	LatencyMS   int64  // Used: as in Answer
 	Raw         []byte // of an Other part: the whole of it, at its Begin
 	Joined      bool   // Begin: as in Part
 	Verbatim    bool   // Begin: as in Part

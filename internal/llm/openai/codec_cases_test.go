@@ -353,6 +353,7 @@ func TestWhatOtherDialectsHave(t *testing.T) {
 		return canon.Part{Kind: canon.ToolCall, Call: &canon.Call{ID: id, Name: name, Args: args}}
 	}
 	user := canon.Message{Role: canon.User, Parts: []canon.Part{text("x")}}
+	fetch := func(string) (string, string, error) { return "audio/mpeg", "UE5H", nil }
 	long := "toolu_" + strings.Repeat("x", 60)
 	for _, c := range []struct {
 		name, path, want string
@@ -400,6 +401,45 @@ func TestWhatOtherDialectsHave(t *testing.T) {
 		{"a name for the schema", "/response_format/json_schema/name", `"answer"`, other([]canon.Message{user}, func(r *canon.Request) {
 			r.Format = canon.Format{Kind: canon.JSONSchema, Schema: []byte(`{"type":"object"}`)}
 		}), catalog.Quirks{}},
+		{"a picture that the model made follows", "/messages/1/content/0/image_url/url", `"https://e/p.png"`, other([]canon.Message{
+			{Role: canon.Assistant, Parts: []canon.Part{text("see"), {Kind: canon.Image, Media: &canon.Media{URL: "https://e/p.png"}}}},
+		}, nil), catalog.Quirks{}},
+		{"thinking without its proof", "/messages/0/reasoning_content", `"hm"`, other([]canon.Message{
+			{Role: canon.Assistant, Parts: []canon.Part{{Kind: canon.Thinking, Text: "hm", Signature: "SIG", SignedBy: "anthropic"}, {Kind: canon.Thinking, Signature: "RED", SignedBy: "anthropic", Redacted: true}}},
+		}, nil), catalog.Quirks{ThinkingIn: "reasoning_content"}},
+		{"thinking with its proof", "/messages/0/reasoning_details/1/data", `"RED"`, other([]canon.Message{
+			{Role: canon.Assistant, Parts: []canon.Part{{Kind: canon.Thinking, Text: "hm", Signature: "SIG", SignedBy: "anthropic"}, {Kind: canon.Thinking, Signature: "RED", SignedBy: "anthropic", Redacted: true}}},
+		}, nil), catalog.Quirks{ThinkingIn: "reasoning", Has: []string{"reasoning_details"}}},
+		{"a custom tool's call", "/messages/0/tool_calls/0/function/arguments", `"{\"input\":\"ls \\\"x\\\"\"}"`, other([]canon.Message{
+			{Role: canon.Assistant, Parts: []canon.Part{{Kind: canon.ToolCall, Call: &canon.Call{ID: "a", Name: "sh", Args: `ls "x"`, Custom: true}}}},
+		}, nil), catalog.Quirks{}},
+		{"the grammar of a tool of Responses", "/tools/0/custom/format", `{"grammar":{"definition":"d","syntax":"lark"},"type":"grammar"}`, other([]canon.Message{user}, func(r *canon.Request) {
+			r.Tools = []canon.Tool{{Name: "sh", Custom: true, Raw: []byte(`{"type":"grammar","syntax":"lark","definition":"d"}`)}}
+		}), catalog.Quirks{Has: []string{"custom_tools"}}},
+		{"audio at a URL", "/messages/0/content/0/input_audio", `{"data":"UE5H","format":"mp3"}`, other([]canon.Message{
+			{Role: canon.User, Parts: []canon.Part{{Kind: canon.Audio, Media: &canon.Media{URL: "https://e/a.mp3"}}}},
+		}, nil), catalog.Quirks{}},
+		{"text that is a file", "/messages/0/content/0/text", `"a.md:\nHi"`, other([]canon.Message{
+			{Role: canon.User, Parts: []canon.Part{{Kind: canon.Document, Media: &canon.Media{Data: "SGk=", MIME: "text/markdown", Name: "a.md"}}}},
+		}, nil), catalog.Quirks{}},
+		{"a document at a URL", "/messages/0/content/0/file/file_data", `"data:audio/mpeg;base64,UE5H"`, other([]canon.Message{
+			{Role: canon.User, Parts: []canon.Part{{Kind: canon.Document, Media: &canon.Media{URL: "https://e/a.pdf"}}}},
+		}, nil), catalog.Quirks{}},
+		{"one resolution for all", "/messages/0/content/0/image_url/detail", `"low"`, other([]canon.Message{
+			{Role: canon.User, Parts: []canon.Part{{Kind: canon.Image, Media: &canon.Media{Data: "AA=="}}}},
+		}, func(r *canon.Request) { r.Params[canon.MediaDetail].JSON = []byte(`"MEDIA_RESOLUTION_LOW"`) }), catalog.Quirks{}},
+		{"a switch with an effort", "/reasoning_effort", `"medium"`, other([]canon.Message{user}, func(r *canon.Request) {
+			r.Reasoning = canon.Reasoning{Said: true, Budget: 8192}
+		}), catalog.Quirks{ThinkingSwitch: "thinking", Has: []string{"reasoning_effort"}}},
+		{"a flag with a number", "/thinking_budget", "2048", other([]canon.Message{user}, func(r *canon.Request) {
+			r.Reasoning = canon.Reasoning{Said: true, Effort: "low"}
+		}), catalog.Quirks{ThinkingSwitch: "enable_thinking", Has: []string{"thinking_budget"}}},
+		{"an effort beside a budget", "/reasoning_effort", `"low"`, other([]canon.Message{user}, func(r *canon.Request) {
+			r.Reasoning = canon.Reasoning{Said: true, Effort: "low", Budget: 9}
+		}), catalog.Quirks{}},
+		{"as the model likes", "/reasoning_effort", "null", other([]canon.Message{user}, func(r *canon.Request) {
+			r.Reasoning = canon.Reasoning{Said: true, Budget: -1}
+		}), catalog.Quirks{}},
 		{"ids that fit", "/messages/1/tool_call_id", "same", other([]canon.Message{
 			{Role: canon.Assistant, Parts: []canon.Part{call(long, "f", "")}},
 			{Role: canon.ToolRole, Parts: []canon.Part{{Kind: canon.ToolResult, Result: &canon.Result{ID: long}}}},
@@ -410,7 +450,7 @@ func TestWhatOtherDialectsHave(t *testing.T) {
 		}, nil), catalog.Quirks{ShortCallIDs: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out, err := openai.New().Codec(llm.Chat).WriteRequest(c.req, &canon.Target{Model: "m", Vendor: &catalog.Vendor{Quirks: c.quirks}}, canon.NewReport(c.req))
+			out, err := openai.New().Codec(llm.Chat).WriteRequest(c.req, &canon.Target{Model: "m", Vendor: &catalog.Vendor{Quirks: c.quirks}, Fetch: fetch}, canon.NewReport(c.req))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -103,7 +103,7 @@ func (completionsCodec) WriteRequest(req *canon.Request, to *canon.Target, r *ca
 		return nil, err
 	}
 	o := newChatOut(req, to, r)
-	own := req.Dialect == dialectName && req.Op == llm.Completions
+	own := req.Dialect == dialectName && req.Op == llm.Completions && req.Doc != nil
 	w := &o.w
 	w.Object()
 	w.StrMember("model", to.Model)

@@ -161,8 +161,11 @@ func (Dialect) WriteEmbedRequest(req *canon.EmbedRequest, to *canon.Target, r *c
 
 // loseOf tells as dropped the first of these outermost members that the caller sent.
 func (o *chatOut) loseOf(names ...string) {
+	if o.req.Doc == nil {
+		return
+	}
 	for _, name := range names {
-		if n := o.req.Doc.At(1).Get(name); n.Said() {
+		if n := o.req.Doc.Root().Get(name); n.Said() {
 			o.r.Add(n.Path(), canon.Dropped, "")
 			return
 		}

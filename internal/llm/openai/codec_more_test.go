@@ -2,6 +2,7 @@ package openai_test
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
 	"causeway/internal/llm/canon"
+	"causeway/internal/llm/jsontree"
 	"causeway/internal/llm/llmtest"
 	"causeway/internal/llm/openai"
 )
@@ -252,6 +254,62 @@ func streamOf(a *canon.Answer) (list []canon.Event) {
 		list = append(list, canon.Event{Kind: canon.Finished, Choice: c.Index, Finish: c.Finish})
 	}
 	return append(list, canon.Event{Kind: canon.Used, Usage: &a.Usage})
+}
+
+// TestFinishReasons reads the vendors' words for why an answer ended, and writes OpenAI's.
+func TestFinishReasons(t *testing.T) {
+	codec := openai.New().Codec(llm.Chat)
+	for word, want := range map[string]struct {
+		finish canon.Finish
+		word   string
+	}{
+		"stop": {canon.Stopped, "stop"}, "eos": {canon.Stopped, "stop"}, "length": {canon.Length, "length"}, "model_length": {canon.ContextLength, "length"},
+		"tool_calls": {canon.ToolCalls, "tool_calls"}, "function_call": {canon.ToolCalls, "tool_calls"}, "content_filter": {canon.Filtered, "content_filter"},
+		"sensitive": {canon.Filtered, "content_filter"}, "insufficient_system_resource": {canon.Failed, "error"}, "stop_sequence": {canon.StopSequence, "stop"},
+	} {
+		a, err := codec.ReadAnswer([]byte(`{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"` + word + `"}]}`))
+		if err != nil || a.Choices[0].Finish != want.finish || a.Choices[0].FinishRaw != word {
+			t.Errorf("%s: %v, %+v", word, err, a)
+			continue
+		}
+		req := &canon.Request{Model: "m"}
+		if out := codec.WriteAnswer(a, req, canon.NewReport(req)); !strings.Contains(string(out), `"finish_reason":"`+want.word+`"`) {
+			t.Errorf("%s was written %s", word, out)
+		}
+	}
+	a, err := codec.ReadAnswer([]byte(`{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":""}}]},"finish_reason":"stop"}]}`))
+	if err != nil || a.Choices[0].Finish != canon.ToolCalls {
+		t.Errorf("a stop with a call: %v, %+v", err, a)
+	}
+	req := &canon.Request{Model: "m"}
+	if out := string(codec.WriteAnswer(&canon.Answer{Usage: canon.NoUsage(), Blocked: "SAFETY"}, req, canon.NewReport(req))); !strings.Contains(out, `"finish_reason":"content_filter"`) {
+		t.Errorf("a prompt that was blocked: %s", out)
+	}
+}
+
+// TestEmbeddingsOfOtherDialects shows what is told of what embeddings here do not have.
+func TestEmbeddingsOfOtherDialects(t *testing.T) {
+	doc, err := jsontree.Parse([]byte(`{"embedding_types":["int8"],"truncate":"END","output_dimensionality":3,"input_type":"classification"}`), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := &canon.EmbedRequest{
+		Request: canon.Request{Doc: doc, Dialect: "cohere", Model: "m"}, Purpose: "CLASSIFICATION", PurposeAt: doc.Root().Get("input_type").Ref(),
+		Dimensions: 3, Truncate: "END", EmbeddingTypes: []string{"int8"}, Inputs: []canon.EmbedInput{{Parts: []canon.Part{text("a"), text("b")}}},
+	}
+	r := canon.NewReport(&req.Request)
+	out, err := openai.New().WriteEmbedRequest(req, &canon.Target{Model: "m", Vendor: &catalog.Vendor{Quirks: catalog.Quirks{Refuses: []string{"dimensions"}}}}, r)
+	if err != nil || string(out) != `{"model":"m","input":["ab"]}` {
+		t.Errorf("%v: %s", err, out)
+	}
+	if got := r.Header(); got != "output_dimensionality;dropped, input_type;dropped, embedding_types;dropped, truncate;dropped" {
+		t.Errorf("the report tells %q", got)
+	}
+	req.Inputs = []canon.EmbedInput{{Parts: []canon.Part{{Kind: canon.Image, Media: &canon.Media{Data: "AA=="}}}}}
+	var unsupported *canon.Unsupported
+	if _, err := openai.New().WriteEmbedRequest(req, &canon.Target{Model: "m"}, r); !errors.As(err, &unsupported) {
+		t.Errorf("an image: %v", err)
+	}
 }
 
 // TestFunctionCallers shows that a caller of the way before tools gets its answer in that way.

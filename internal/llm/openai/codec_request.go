@@ -62,7 +62,7 @@ type chatOut struct {
 }
 
 func newChatOut(req *canon.Request, to *canon.Target, r *canon.Report) *chatOut {
-	o := &chatOut{req: req, to: to, v: to.Vendor, r: r, own: req.Dialect == dialectName && req.Op == llm.Chat}
+	o := &chatOut{req: req, to: to, v: to.Vendor, r: r, own: req.Dialect == dialectName && req.Op == llm.Chat && req.Doc != nil}
 	if o.v == nil {
 		o.v = &catalog.Vendor{}
 	}

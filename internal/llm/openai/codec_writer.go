@@ -53,6 +53,8 @@ type chunkPart struct {
 	media    canon.Media
 	text     []byte // of thinking, of arguments and pictures that are held
 	lost     bool
+	ended    bool
+	cites    []canon.Citation // of the whole of a text
 	id       string
 	redacted bool
 }
@@ -119,7 +121,7 @@ func (s *chunks) Write(dst []byte, ev *canon.Event) []byte {
 	case canon.Sign:
 		return s.sign(dst, c, p, ev)
 	case canon.Cite:
-		return s.cite(dst, c, ev.Citation)
+		return s.cite(dst, c, p, ev.Citation)
 	case canon.MediaDelta:
 		return s.media(dst, c, p, ev)
 	case canon.EndPart:

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"strconv"
+	"strings"
 
 	"causeway/internal/llm/canon"
 )
@@ -34,8 +35,14 @@ func (s *chunks) sign(dst []byte, c *chunkChoice, p *chunkPart, ev *canon.Event)
 	return s.close(nil, nil)
 }
 
-// cite writes a source of the text at hand.
-func (s *chunks) cite(dst []byte, c *chunkChoice, cite *canon.Citation) []byte {
+// cite writes a source of the text at hand. One that is of all of it waits for the text's end, which is its own.
+func (s *chunks) cite(dst []byte, c *chunkChoice, p *chunkPart, cite *canon.Citation) []byte {
+	if cite.URL != "" && cite.End < 0 && !p.ended {
+		p.cites = append(p.cites, canon.Citation{
+			Start: cite.Start, End: -1, URL: strings.Clone(cite.URL), Title: strings.Clone(cite.Title), Cited: strings.Clone(cite.Cited),
+		})
+		return dst
+	}
 	if cite.URL == "" {
 		s.r.Add("answer.choices."+strconv.Itoa(c.index)+".citations", canon.Dropped, "chat completions cite URLs only")
 		return dst
@@ -94,6 +101,10 @@ func (s *chunks) media(dst []byte, c *chunkChoice, p *chunkPart, ev *canon.Event
 func (s *chunks) end(dst []byte, c *chunkChoice, p *chunkPart) []byte {
 	switch {
 	case p.kind == canon.Text:
+		p.ended = true
+		for i := range p.cites {
+			dst = s.cite(dst, c, p, &p.cites[i])
+		}
 		c.before, c.length = c.before+c.length, 0
 	case p.kind == canon.Image:
 		s.state.Content = true

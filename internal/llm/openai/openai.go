@@ -1,6 +1,7 @@
 // Package openai is the dialect of OpenAI's API, as OpenAI and the many servers compatible with it
-// speak it: chat completions in full, and responses, completions, embeddings and moderations as
-// far as passing them on needs (model, stream, usage, end, errors).
+// speak it. Of what passes from a caller to a provider of this dialect it reads only what that needs (model,
+// stream, usage, end, errors). Chat completions, responses, completions and embeddings also cross to other dialects
+// and from them: codec_*.go and responses_*.go.
 //
 // Sources: platform.openai.com/docs/api-reference (chat, streaming, errors), and for the vendors'
 // own ways the pages and recordings named where they are handled.

@@ -148,6 +148,21 @@ func TestForeignThoughtsStayAway(t *testing.T) {
 	}
 }
 
+func TestHasForeignThoughts(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"input":[{"type":"reasoning","encrypted_content":"gAAAA"}]}`:                                   false,
+		`{"input":[{"encrypted_content" : null},{"encrypted_content" : "anthropic:x"}]}`:                 true,
+		`{"input":[{"encrypted_content":"gemini:call=functions.weather%3A0:c2lnbmF0dXJlc2lnbmF0dXJl"}]}`: true,
+		`{"input":"about \"encrypted_content\":\"a:b\""}`:                                                false,
+		`{"input":[{"encrypted_content":""}]}`:                                                           false,
+		`"encrypted_content"`:                                                                            false,
+	} {
+		if openai.HasForeignThoughts([]byte(body)) != want {
+			t.Errorf("%s: %v", body, !want)
+		}
+	}
+}
+
 // TestStreamGrammar holds the events of a stream to their order and to the members that the API's description
 // requires, and the last response to what a whole answer is.
 func TestStreamGrammar(t *testing.T) {

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strings"
 
 	"causeway/internal/llm/canon"
@@ -107,4 +108,24 @@ func (t *turns) giveBack(s seal) bool {
 		}
 	}
 	return false
+}
+
+// HasForeignThoughts tells whether the body of a call of Responses has reasoning that another dialect signed: a
+// provider of this one refuses it, so that such a body can't pass through.
+func HasForeignThoughts(body []byte) bool {
+	name := []byte(`"encrypted_content"`)
+	for {
+		i := bytes.Index(body, name)
+		if i < 0 {
+			return false
+		}
+		body = body[i+len(name):]
+		value := bytes.TrimLeft(body, ": \t\r\n")
+		if len(value) < 2 || value[0] != '"' {
+			continue
+		}
+		if _, _, ok := opened(string(value[1:min(len(value), 24)])); ok {
+			return true
+		}
+	}
 }
