@@ -23,6 +23,7 @@ import (
 	"causeway/internal/admin"
 	"causeway/internal/catalog"
 	"causeway/internal/diagnose"
+	"causeway/internal/fetch"
 	"causeway/internal/gateway"
 	"causeway/internal/identity"
 	"causeway/internal/ledger"
@@ -83,6 +84,7 @@ type App struct {
 	gateway  *gateway.Gateway
 	kept     *responses.Keeper
 	limits   limits
+	fetch    *fetch.Fetcher
 	door     *wire.Door
 	doorLog  doorLog
 	certs    certificates
@@ -217,12 +219,13 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 		return err
 	}
 	a.onClose(a.sandbox.Close)
+	a.fetch = fetch.New(fetch.RulesOf(c.LLM.Fetch), resolverAt(c.Server.Resolver))
 	gen, err := a.compile(c, nil)
 	if err != nil {
 		return err
 	}
 	a.gateway, err = gateway.New(gateway.Options{
-		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Counters: a.limits.counters, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
+		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Counters: a.limits.counters, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
 	}, gen)
 	if err != nil {
 		return err
@@ -279,6 +282,7 @@ func (a *App) install(c *catalog.Catalog) error {
 		return err
 	}
 	a.ledger.SetLimits(ledgerLimits(c))
+	a.fetch.SetRules(fetch.RulesOf(c.LLM.Fetch))
 	a.kept.Configure(keepResponses(c), c.LLM.KeepResponsesSize)
 	a.door.Configure(a.doorOptions(c))
 	a.meter.Install(gen.Meter, gen.Number)

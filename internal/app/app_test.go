@@ -106,7 +106,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // fetch makes one call on a connection of its own.
-func fetch(t *testing.T, url string, root *x509.CertPool, header ...string) (status int, body string, h http.Header, err error) {
+func getPage(t *testing.T, url string, root *x509.CertPool, header ...string) (status int, body string, h http.Header, err error) {
 	t.Helper()
 	rq, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -133,11 +133,11 @@ func TestFromStartToStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, body, h, err := fetch(t, r.GatewayURL()+"/v1/models", nil, "Authorization", "Bearer "+strings.TrimSpace(string(key)))
+	status, body, h, err := getPage(t, r.GatewayURL()+"/v1/models", nil, "Authorization", "Bearer "+strings.TrimSpace(string(key)))
 	if err != nil || status != 200 || !strings.Contains(body, `"sandbox/echo"`) {
 		t.Errorf("%d %s %v", status, body, err)
 	}
-	if status, body, _, err := fetch(t, r.ConsoleURL()+"/metrics", nil); err != nil || status != 200 || !strings.Contains(body, "causeway_calls_total") {
+	if status, body, _, err := getPage(t, r.ConsoleURL()+"/metrics", nil); err != nil || status != 200 || !strings.Contains(body, "causeway_calls_total") {
 		t.Errorf("%d %v", status, err)
 	}
 	// The folder can be read by others while the program runs, as causeway explain does.
@@ -247,7 +247,7 @@ func TestReloading(t *testing.T) {
 	o.ConfigFile = write(t, "version: 1"+fmt.Sprintf(open, "one", "one"))
 	r := run(t, o)
 	status := func(path string) int {
-		code, _, _, err := fetch(t, r.GatewayURL()+path, nil)
+		code, _, _, err := getPage(t, r.GatewayURL()+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestReloading(t *testing.T) {
 	if status("/two") != 502 {
 		t.Error("a faulty file changed something")
 	}
-	if _, metrics, _, _ := fetch(t, r.ConsoleURL()+"/metrics", nil); !strings.Contains(metrics, "causeway_config_reload_failures_total 1\n") || !strings.Contains(metrics, "causeway_config_last_reload_successful 0\n") {
+	if _, metrics, _, _ := getPage(t, r.ConsoleURL()+"/metrics", nil); !strings.Contains(metrics, "causeway_config_reload_failures_total 1\n") || !strings.Contains(metrics, "causeway_config_last_reload_successful 0\n") {
 		t.Error("the metrics do not tell of one failure")
 	}
 	overwrite(t, o.ConfigFile, "version: 1"+fmt.Sprintf(open, "three", "three"))
@@ -322,7 +322,7 @@ func TestACertificateIsReplacedInTwoSteps(t *testing.T) {
 		t.Fatal(r.GatewayURL())
 	}
 	get := func(root *x509.CertPool) error {
-		_, _, _, err := fetch(t, r.GatewayURL()+"/.causeway/failures/", root)
+		_, _, _, err := getPage(t, r.GatewayURL()+"/.causeway/failures/", root)
 		return err
 	}
 	if err := get(first); err != nil {
@@ -354,7 +354,7 @@ func TestWhatWasMissingIsFoundLater(t *testing.T) {
 	root, writeKey := certificate(t, filepath.Join(filepath.Dir(o.ConfigFile), "late"))
 	writeKey()
 	eventually(t, "the certificate", func() bool {
-		_, _, _, err := fetch(t, r.GatewayURL()+"/.causeway/failures/", root)
+		_, _, _, err := getPage(t, r.GatewayURL()+"/.causeway/failures/", root)
 		return err == nil && r.failure() == ""
 	})
 	if n := r.gateway.Generation().Number; n != 2 {
@@ -420,7 +420,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	go func() { done <- a.Run(drain, now) }()
 	answered := make(chan string, 1)
 	go func() {
-		status, body, _, err := fetch(t, a.GatewayURL()+"/s", nil)
+		status, body, _, err := getPage(t, a.GatewayURL()+"/s", nil)
 		answered <- fmt.Sprint(status, body, err)
 	}()
 	eventually(t, "the call", func() bool { return a.gateway.InFlight() == 1 })

@@ -441,5 +441,11 @@ func (c *call) fetchMedia() func(url string) (mime, data string, err error) {
 	if c.g.fetch == nil {
 		return nil
 	}
-	return func(url string) (string, string, error) { return c.g.fetch(context.Background(), url) }
+	return func(url string) (string, string, error) {
+		ctx, left := context.WithCancel(context.Background())
+		defer left()
+		c.ex.Watch(&leaver{left: left})
+		defer c.ex.Unwatch()
+		return c.g.fetch(ctx, url)
+	}
 }

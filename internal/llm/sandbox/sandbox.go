@@ -186,7 +186,7 @@ func (s *server) models(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []any{entry(echo), entry(tools)}})
 }
 
-// id makes the id of the next answer or call.
+// id makes the id of the next answer or call, which no earlier start has made: responses are kept by it.
 func (s *server) id(prefix string) string {
-	return prefix + "sandbox" + strconv.FormatInt(s.calls.Add(1), 10)
+	return prefix + "sandbox" + strconv.FormatInt(s.since.UnixMilli(), 36) + strconv.FormatInt(s.calls.Add(1), 10)
 }
