@@ -64,6 +64,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newServe(),
 		newProxy(),
+		newRun(),
 		newValidate(),
 		newExplain(),
 		newSchema(),

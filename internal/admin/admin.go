@@ -27,7 +27,7 @@ import (
 	"causeway/internal/journey"
 )
 
-// Deps are what the API needs. Log, Now and Hosts are optional, the rest is not.
+// Deps are what the API needs. Inventory, Log, Now and Hosts are optional, the rest is not.
 type Deps struct {
 	Calls    Calls
 	Explain  Explainer
@@ -37,6 +37,8 @@ type Deps struct {
 	Ready  func(context.Context) Readiness
 	Status func() Status
 	Info   Info
+	// Inventory tells of providers, models, prompts and limits; nil has none.
+	Inventory Inventory
 
 	// Loopback says that the console listens on loopback only. Requests must then name a loopback
 	// host or one of Hosts: a page whose name was made to point at 127.0.0.1 (DNS rebinding) is
@@ -93,6 +95,9 @@ func New(d Deps) (http.Handler, error) {
 	}
 	if a.Now == nil {
 		a.Now = time.Now
+	}
+	if a.Inventory == nil {
+		a.Inventory = nothing{}
 	}
 	var err error
 	if a.page, err = newPage(d.Info); err != nil {

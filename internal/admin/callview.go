@@ -14,27 +14,29 @@ import (
 
 // CallSummary is a call as a list shows it.
 type CallSummary struct {
-	ID          string  `json:"id" example:"01KAPZQ4M8X3V7N2T5R9W6YB1C" doc:"The call's id, the Causeway-Call-Id of its answer."`
-	Time        string  `json:"time" format:"date-time" example:"2026-11-23T04:05:06.789Z" doc:"When the first byte of its head had come."`
-	Method      string  `json:"method" example:"POST" doc:"The request's method."`
-	Host        string  `json:"host,omitempty" example:"api.example.com" doc:"The host it asked for."`
-	Path        string  `json:"path" example:"/orders/7" doc:"The path as the caller sent it. The query is never kept."`
-	Service     string  `json:"service,omitempty" example:"orders" doc:"The service it matched. Missing: none."`
-	Route       string  `json:"route,omitempty" example:"/orders/*" doc:"The route's pattern."`
-	Application string  `json:"application,omitempty" example:"web" doc:"Who called. Missing: unknown, or not asked."`
-	Provider    string  `json:"provider,omitempty" example:"openai" doc:"The provider that was asked."`
-	Model       string  `json:"model,omitempty" example:"fast" doc:"The model as the caller named it."`
-	TargetModel string  `json:"target_model,omitempty" example:"gpt-4o-mini" doc:"The model that the provider was asked for."`
-	Status      int     `json:"status" example:"502" doc:"What the caller got. 0: the caller left before any answer."`
-	Kind        string  `json:"kind,omitempty" example:"connection_refused" doc:"How it failed. Missing: it did not."`
-	Cause       string  `json:"cause,omitempty" enum:"overload,configuration,network,software,incompatible_change,caller,gateway" example:"software" doc:"The class of the failure's cause."`
-	DurationMS  float64 `json:"duration_ms" example:"12.3" doc:"From the first byte of the request to the last of the answer."`
-	FirstByteMS float64 `json:"first_byte_ms,omitempty" example:"11.8" doc:"Until the first byte of the answer went to the caller. Missing: none went."`
-	BytesIn     int64   `json:"bytes_in" example:"300" doc:"Bytes of the request's body."`
-	BytesOut    int64   `json:"bytes_out" example:"1024" doc:"Bytes of the answer's body."`
-	AttemptNum  int     `json:"attempt_count" example:"1" doc:"How many attempts were made at upstreams."`
-	Stream      bool    `json:"stream,omitempty" doc:"The answer was a stream of events."`
-	Cut         bool    `json:"cut,omitempty" doc:"The answer broke after its head was sent."`
+	ID          string   `json:"id" example:"01KAPZQ4M8X3V7N2T5R9W6YB1C" doc:"The call's id, the Causeway-Call-Id of its answer."`
+	Time        string   `json:"time" format:"date-time" example:"2026-11-23T04:05:06.789Z" doc:"When the first byte of its head had come."`
+	Method      string   `json:"method" example:"POST" doc:"The request's method."`
+	Host        string   `json:"host,omitempty" example:"api.example.com" doc:"The host it asked for."`
+	Path        string   `json:"path" example:"/orders/7" doc:"The path as the caller sent it. The query is never kept."`
+	Service     string   `json:"service,omitempty" example:"orders" doc:"The service it matched. Missing: none."`
+	Route       string   `json:"route,omitempty" example:"/orders/*" doc:"The route's pattern."`
+	Application string   `json:"application,omitempty" example:"web" doc:"Who called. Missing: unknown, or not asked."`
+	Provider    string   `json:"provider,omitempty" example:"openai" doc:"The provider that was asked."`
+	Model       string   `json:"model,omitempty" example:"fast" doc:"The model as the caller named it."`
+	TargetModel string   `json:"target_model,omitempty" example:"gpt-4o-mini" doc:"The model that the provider was asked for."`
+	Status      int      `json:"status" example:"502" doc:"What the caller got. 0: the caller left before any answer."`
+	Kind        string   `json:"kind,omitempty" example:"connection_refused" doc:"How it failed. Missing: it did not."`
+	Cause       string   `json:"cause,omitempty" enum:"overload,configuration,network,software,incompatible_change,caller,gateway" example:"software" doc:"The class of the failure's cause."`
+	DurationMS  float64  `json:"duration_ms" example:"12.3" doc:"From the first byte of the request to the last of the answer."`
+	FirstByteMS float64  `json:"first_byte_ms,omitempty" example:"11.8" doc:"Until the first byte of the answer went to the caller. Missing: none went."`
+	BytesIn     int64    `json:"bytes_in" example:"300" doc:"Bytes of the request's body."`
+	BytesOut    int64    `json:"bytes_out" example:"1024" doc:"Bytes of the answer's body."`
+	AttemptNum  int      `json:"attempt_count" example:"1" doc:"How many attempts were made at upstreams."`
+	Stream      bool     `json:"stream,omitempty" doc:"The answer was a stream of events."`
+	Cut         bool     `json:"cut,omitempty" doc:"The answer broke after its head was sent."`
+	UsageSource string   `json:"usage_source,omitempty" enum:"reported,partial,counted" example:"reported" doc:"Where the numbers of tokens are from: a complete answer; a stream that broke; the gateway's own count. Missing: nothing is known."`
+	CostUSD     *float64 `json:"cost_usd,omitempty" example:"0.0125" doc:"What it cost, in US dollars. Missing: not known."`
 }
 
 // Call is a call with everything that is kept of it.
@@ -54,6 +56,7 @@ type Call struct {
 	Finding      *Finding  `json:"finding,omitempty" doc:"What went wrong. Missing: nothing."`
 	GatewayHost  *Host     `json:"gateway_host,omitempty" doc:"What the gateway's own host was like, for a call that failed. Missing: not known, or it had nothing to do with it."`
 	Policies     []string  `json:"policies,omitempty" nullable:"false" doc:"Policies that changed the call or ended it."`
+	Translation  []string  `json:"translation,omitempty" nullable:"false" example:"logit_bias was dropped" doc:"What was lost because caller and provider speak different dialects. Missing: nothing."`
 	Notes        []Note    `json:"notes,omitempty" nullable:"false" doc:"What the gateway noted on the way."`
 	RequestBody  *Body     `json:"request_body,omitempty" doc:"The request's body, cut and masked. Missing: not kept."`
 	ResponseBody *Body     `json:"response_body,omitempty" doc:"The answer's body, cut and masked. Missing: not kept."`
@@ -74,7 +77,7 @@ type Usage struct {
 	Cached     *int64 `json:"cached_tokens,omitempty" doc:"Of the input, read from the provider's cache."`
 	CacheWrite *int64 `json:"cache_write_tokens,omitempty" doc:"Of the input, written to the provider's cache."`
 	Reasoning  *int64 `json:"reasoning_tokens,omitempty" doc:"Of the output, not shown to the caller."`
-	Source     string `json:"source" example:"reported" doc:"reported: by a complete answer; partial: by a stream that broke."`
+	Source     string `json:"source" example:"reported" doc:"reported: by a complete answer; partial: by a stream that broke; counted: by the gateway, because the provider told nothing."`
 }
 
 // Note is one line left by a room of the gateway.
@@ -134,7 +137,25 @@ func summaryView(j *journey.Journey) CallSummary {
 	if j.Finding != nil {
 		v.Kind, v.Cause = string(j.Finding.Kind), string(j.Finding.Cause)
 	}
+	v.UsageSource = j.Usage.Source
+	if j.Usage.Priced {
+		cost := float64(j.Usage.Cost) / 1e9
+		v.CostUSD = &cost
+	}
 	return v
+}
+
+// lossOf tells whether a note says that something was lost between two dialects.
+func lossOf(n *journey.Note) bool {
+	if n.Room != "translate" {
+		return false
+	}
+	for _, word := range [...]string{" was dropped", " was approximated", " was emulated"} {
+		if strings.Contains(n.Text, word) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *api) callView(j *journey.Journey) Call {
@@ -168,6 +189,11 @@ func (a *api) callView(j *journey.Journey) Call {
 	}
 	if j.Finding != nil {
 		v.Finding = findingView(j.Finding, a.Info.GatewayURL)
+	}
+	for i := range j.Notes {
+		if n := &j.Notes[i]; lossOf(n) {
+			v.Translation = append(v.Translation, n.Text)
+		}
 	}
 	for _, n := range j.Notes {
 		v.Notes = append(v.Notes, Note{AtMS: millis(n.At), Room: n.Room, Text: n.Text})

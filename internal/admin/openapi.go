@@ -19,6 +19,8 @@ While the console listens on loopback only, it answers to loopback hosts only (4
 
 var docTags = []*huma.Tag{
 	{Name: "calls", Description: "Calls that went through the gateway, and why they went as they did."},
+	{Name: "models", Description: "Providers, models and prompts as they are configured, and how they are now."},
+	{Name: "usage", Description: "What was used and what it cost."},
 	{Name: "failures", Description: "The catalogue of failures."},
 	{Name: "session", Description: "Signing in and out."},
 	{Name: "tokens", Description: "Personal access tokens, for scripts."},

@@ -28,5 +28,13 @@ func (a *api) routes() {
 	handle(a, route{get, "/api/v1/calls/{id}", viewer, "calls", "getCall", "One call"}, docCall, a.getCall, fails(404))
 	handle(a, route{get, "/api/v1/calls/{id}/explanation", viewer, "calls", "explainCall", "Why a call went as it did"}, docExplanation, a.explainCall, fails(404), answersText)
 
+	handle(a, route{get, "/api/v1/providers", viewer, "models", "listProviders", "Providers and their keys"}, docListProviders, a.listProviders)
+	handle(a, route{get, "/api/v1/models", viewer, "models", "listModels", "Models, their targets and prices"}, docListModels, a.listModels)
+	handle(a, route{get, "/api/v1/prompts", viewer, "models", "listPrompts", "Prompts"}, docListPrompts, a.listPrompts)
+	handle(a, route{get, "/api/v1/limits", viewer, "usage", "listLimits", "What is left of applications' limits"}, docListLimits, a.listLimits, fails(503))
+	handle(a, route{get, "/api/v1/usage", viewer, "usage", "getUsage", "Tokens and costs, added up"}, docUsage, a.getUsage)
+	handle(a, route{get, "/api/v1/usage/export", viewer, "usage", "exportUsage", "Tokens and costs of each call, as CSV"}, docUsageExport, a.exportUsage, answersCSV)
+	handle(a, route{post, "/api/v1/usage/reconcile", viewer, "usage", "reconcileUsage", "Compare with a provider's bill"}, docReconcile, a.reconcile, takesCSV)
+
 	handle(a, route{get, "/api/v1/failures", viewer, "failures", "listFailures", "Every way to fail"}, docFailures, a.listFailures)
 }

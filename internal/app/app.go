@@ -26,9 +26,11 @@ import (
 	"causeway/internal/fetch"
 	"causeway/internal/gateway"
 	"causeway/internal/identity"
+	"causeway/internal/journey"
 	"causeway/internal/ledger"
 	"causeway/internal/listen"
 	"causeway/internal/meter"
+	"causeway/internal/owner"
 	"causeway/internal/responses"
 	"causeway/internal/snapshot"
 	"causeway/internal/store"
@@ -53,6 +55,9 @@ type Options struct {
 	Terminal  bool      // Stdout is one: things to try are printed
 	Log       *slog.Logger
 	Getenv    func(string) string // nil: os.Getenv
+	// Child tells what is known of the upstream's process, where the caller of New has started it; see
+	// gateway.Options. nil: it has not.
+	Child func(since time.Time, broke bool) *journey.Child
 }
 
 // ConfigError is a configuration that can't be put in force: every fault of a file.
@@ -206,7 +211,7 @@ func ledgerLimits(c *catalog.Catalog) ledger.Limits {
 func (a *App) openMeter(context.Context, *catalog.Catalog) (err error) {
 	a.meter, err = meter.New(meter.Options{
 		Version: a.o.Version, Commit: a.o.Commit, Log: a.log,
-		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures, Models: a.modelFigures, Keys: a.keyFigures},
+		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures, Models: a.modelFigures, Keys: a.keyFigures, Guardrails: a.guardrailFigures},
 	})
 	return err
 }
@@ -225,7 +230,7 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 		return err
 	}
 	a.gateway, err = gateway.New(gateway.Options{
-		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Counters: a.limits.counters, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
+		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Owner: owner.New(ownedStore{a.store}), Counters: a.limits.counters, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, Child: a.o.Child, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
 	}, gen)
 	if err != nil {
 		return err
@@ -326,7 +331,7 @@ func (a *App) secure() bool { return a.certs.config() != nil }
 func (a *App) openConsole(ctx context.Context, _ *catalog.Catalog) error {
 	h, err := admin.New(admin.Deps{
 		Calls: adminCalls{a.ledger}, Explain: diagnose.Explain, Accounts: a.identity, Metrics: a.meter.Handler(),
-		Ready: a.readiness, Status: a.status, Loopback: a.consoleL.Local(), Log: a.log,
+		Ready: a.readiness, Status: a.status, Inventory: inventory{a}, Loopback: a.consoleL.Local(), Log: a.log,
 		Info: admin.Info{Version: a.o.Version, GatewayURL: a.GatewayURL(), ConsoleURL: a.ConsoleURL()},
 	})
 	if err != nil {
@@ -371,6 +376,7 @@ func (a *App) Run(ctx, now context.Context) (err error) {
 	a.takeOver()
 	// Hashing the first password took 19 MiB, and reading the configuration some: nobody needs them now.
 	debug.FreeOSMemory()
+	forgetProgram()
 	handedOver, err := a.untilEnd(watching, failed)
 	stopWatching()
 	watcher.Wait()

@@ -47,6 +47,13 @@ func (a *App) keyFigures() []meter.ProviderKey {
 	return a.gateway.Generation().ProviderKeys()
 }
 
+func (a *App) guardrailFigures() []meter.GuardrailFound {
+	if a.gateway == nil {
+		return nil
+	}
+	return a.gateway.Generation().GuardrailsFound()
+}
+
 func (a *App) readiness(ctx context.Context) admin.Readiness {
 	gen := a.gateway.Generation()
 	r := admin.Readiness{Generation: gen.Number, ConfigHash: gen.Hash, Draining: a.gateway.Draining(), ConfigError: a.failure()}

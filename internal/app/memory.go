@@ -56,4 +56,5 @@ func (t *thrift) giveBack() {
 		return
 	}
 	debug.FreeOSMemory()
+	forgetProgram()
 }

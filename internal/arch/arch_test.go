@@ -21,10 +21,10 @@ var floors = [][]string{
 	{"internal/fault", "internal/catalog", "internal/journey", "internal/faulty"},
 	{
 		"internal/route", "internal/wire", "internal/upstream", "internal/policy", "internal/llm",
-		"internal/coding", "internal/diagnose", "internal/host", "internal/shed", "internal/certs", "internal/meter", "internal/ledger", "internal/listen", "internal/identity", "internal/store",
-		"internal/sign", "internal/fetch", "internal/responses", "internal/choose", "internal/budget", "internal/price", "internal/tokens", "internal/mask",
+		"internal/coding", "internal/diagnose", "internal/child", "internal/host", "internal/shed", "internal/certs", "internal/meter", "internal/ledger", "internal/listen", "internal/identity", "internal/store",
+		"internal/sign", "internal/fetch", "internal/responses", "internal/owner", "internal/choose", "internal/budget", "internal/price", "internal/tokens", "internal/mask", "internal/probe",
 	},
-	{"internal/snapshot", "internal/gateway", "internal/admin"},
+	{"internal/snapshot", "internal/gateway", "internal/admin", "internal/doctor"},
 	{"internal/app"},
 	{"cmd/causeway"},
 }
@@ -34,6 +34,7 @@ var crossings = map[string][]string{
 	"internal/journey": {"internal/fault"},
 	"internal/faulty":  {"internal/fault"},
 	"internal/gateway": {"internal/snapshot"},
+	"internal/doctor":  {"internal/snapshot"},
 }
 
 // walls are imports that a package must not reach, even through others.

@@ -64,6 +64,12 @@ type Limit struct {
 	Period Period
 }
 
+// Window is the counter of the limit's window at a time, and when that ends.
+func (l *Limit) Window(now time.Time) (key string, ends time.Time) {
+	from, to := l.Period.Window(now)
+	return l.Name + "/" + strconv.FormatInt(from.Unix(), 10), to
+}
+
 // Verdict is what became of a reservation.
 type Verdict uint8
 
@@ -133,8 +139,7 @@ func Take(ctx context.Context, c Counters, limits []Limit, id string, tokens, na
 		}
 		var changed <-chan struct{}
 		for {
-			from, to := l.Period.Window(time.Now())
-			key := l.Name + "/" + strconv.FormatInt(from.Unix(), 10)
+			key, to := l.Window(time.Now())
 			verdict, state, err := c.Reserve(ctx, key, id, max(amount, 0), l.Max, to)
 			if err != nil {
 				lease.Settle(0, 0)

@@ -16,9 +16,11 @@ func (b builder) catalog(root *value) *Catalog {
 		Calls:        calls(root.get("calls")),
 		Storage:      Storage{Database: as[string](root.get("storage").get("database")), Counters: as[string](root.get("storage").get("counters"))},
 		Prices:       modelPrices(root.get("prices")),
+		Guardrails:   guardrails(root.get("guardrails")),
 		Providers:    map[string]*Provider{},
 		Models:       map[string]*Model{},
 		Services:     map[string]*Service{},
+		Prompts:      map[string]*Prompt{},
 		Applications: map[string]*Application{},
 	}
 	for _, name := range root.get("providers").names {
@@ -29,6 +31,9 @@ func (b builder) catalog(root *value) *Catalog {
 	}
 	for _, name := range root.get("services").names {
 		c.Services[name] = b.service(name, root.get("services").get(name))
+	}
+	for _, name := range root.get("prompts").names {
+		c.Prompts[name] = prompt(name, root.get("prompts").get(name))
 	}
 	for _, name := range root.get("applications").names {
 		c.Applications[name] = application(name, root.get("applications").get(name))
@@ -77,7 +82,7 @@ func llmAddresses(v *value) LLM {
 	return LLM{
 		Hosts: texts(v.get("hosts")), Prefix: as[string](v.get("prefix")),
 		KeepResponses: as[time.Duration](v.get("keep_responses")), KeepResponsesSize: as[int64](v.get("keep_responses_size")),
-		Fetch: fetchOf(v.get("fetch")),
+		Fetch: fetchOf(v.get("fetch")), Guardrails: texts(v.get("guardrails")),
 	}
 }
 
@@ -143,6 +148,12 @@ func (b builder) upstream(v *value) Upstream {
 			StatusTo:       status[1],
 		}
 	}
+	if b := v.get("breaker"); b.set() {
+		u.Breaker = &Breaker{
+			Failures: as[float64](b.get("failures")), MinCalls: number(b.get("min_calls")), Window: as[time.Duration](b.get("window")),
+			OpenFor: as[time.Duration](b.get("open_for")), Slow: float64(number(b.get("slow"))),
+		}
+	}
 	return u
 }
 
@@ -165,6 +176,7 @@ func application(name string, v *value) *Application {
 		Details:    as[string](v.get("details")),
 		Subscribes: texts(v.get("subscribes")),
 		Limits:     applicationLimits(v.get("limits")),
+		Guardrails: texts(v.get("guardrails")),
 	}
 	for _, k := range v.get("keys").items {
 		hash, _ := keyHash(k)

@@ -17,7 +17,9 @@ type Catalog struct {
 	Providers    map[string]*Provider
 	Models       map[string]*Model
 	Prices       map[string]ModelPrice // by PROVIDER/MODEL
+	Guardrails   map[string]*Guardrail
 	Services     map[string]*Service
+	Prompts      map[string]*Prompt
 	Applications map[string]*Application
 	// Hash is the SHA-256 of the file's bytes as lower-case hex, "" for the embedded defaults.
 	Hash string
@@ -62,6 +64,7 @@ type LLM struct {
 	KeepResponses     time.Duration
 	KeepResponsesSize int64
 	Fetch             Fetch
+	Guardrails        []string // names, for every call to a model
 }
 
 // Calls says how long calls are kept.
@@ -140,8 +143,9 @@ type Model struct {
 	// Fallback is what is asked when no target answers, in this order.
 	Fallback []ModelTarget
 	// Strict: a call that would lose something between two dialects is refused.
-	Strict   bool
-	Failover Failover
+	Strict     bool
+	Failover   Failover
+	Guardrails []string // names
 }
 
 // ModelTarget is one model of one provider, or of a Model's Fallback also another Model.
@@ -195,12 +199,22 @@ type Upstream struct {
 	Headers  HeaderRules
 	Timeouts Timeouts
 	Retries  Retries
-	Health   *Health // nil: no active checks
+	Health   *Health  // nil: no active checks
+	Breaker  *Breaker // nil: none
 	TLS      UpstreamTLS
 	MaxBusy  int
 	Protocol string // http1 | auto | h2 | h2c
 	// ProxyProtocol is the version of the PROXY protocol's header that targets are sent, 0 for none.
 	ProxyProtocol int
+}
+
+// Breaker says when a target is left alone because calls to it fail.
+type Breaker struct {
+	Failures float64 // share of the calls in the window, 0 to 1
+	MinCalls int     // in the window, before anything is judged
+	Window   time.Duration
+	OpenFor  time.Duration
+	Slow     float64 // times the others' mean to the first byte; 0: slow targets stay
 }
 
 // Target is one server of an upstream: http://host:port/prefix, https://..., or unix:/path.sock.
@@ -278,6 +292,7 @@ type Application struct {
 	Keys       []CallerKey
 	Subscribes []string // "orders", "models/fast", "models/openai/*", "models/*"
 	Limits     Limits
+	Guardrails []string // names
 	// Certificates let it in where it sends no key.
 	Certificates []CallerCertificate
 }

@@ -73,6 +73,10 @@ func (c *checker) check(n *node, s *shape, path string, at pos) *value {
 			c.done[was] = true
 		}
 	}
+	if s.form == anyForm {
+		c.anything(v, n)
+		return v
+	}
 	if s.form == scalarForm || s.or && n.kind != mapNode && n.kind != listNode {
 		c.scalar(v, s, at)
 		if s.or {

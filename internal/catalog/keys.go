@@ -40,12 +40,16 @@ func fileShape() shape {
 			doc: "What models cost, by PROVIDER/MODEL with a provider of this file, in US dollars for a million tokens; over the prices that come with the binary (docs/prices.md).",
 		},
 		{
+			name: "guardrails", shape: mappingOf(objectName("a guardrail's name"), "{NAME: {detect: [email, card, secret]}}", objectOf("{detect: [email, card, secret]}", guardrailKeys()).checked(checkGuardrail)),
+			doc: "What must not go to a model or come back from it, by a name of your choice (docs/guardrails.md). A guardrail holds where it is named: under `llm`, a model or an application.",
+		},
+		{
 			name: "services", shape: mappingOf(objectName("a service's name"), "{NAME: {routes: [...], upstream: {...}}}", objectOf("{routes: [...], upstream: {...}}", serviceKeys())),
 			doc: "REST APIs of your own, by name.",
 		},
 		{
-			name: "prompts", notYet: true, shape: mappingOf(objectName("a prompt's name"), "{NAME: {...}}", shape{}),
-			doc: "A prompt and a model as a REST API.",
+			name: "prompts", shape: mappingOf(objectName("a prompt's name"), `{NAME: {model: fast, system: "...{{text}}", variables: [text]}}`, objectOf(`{model: fast, system: "...{{text}}", variables: [text]}`, promptKeys())),
+			doc: "A prompt and a model as a REST API: `POST /prompts/NAME` ([prompts](prompts.md)).",
 		},
 		{
 			name: "applications", shape: mappingOf(objectName("an application's name"), "{NAME: {keys: [...], subscribes: [...]}}", objectOf("{keys: [...], subscribes: [...]}", applicationKeys()).checked(checkApplication)),
@@ -174,6 +178,7 @@ func llmKeys() []key {
 			name: "fetch", shape: objectOf("{from: public, max_size: 20MiB}", fetchKeys()),
 			doc: "Which images, documents and recordings the gateway fetches, where a caller writes a URL and the provider takes bytes.",
 		},
+		guardrailNames("Guardrails for every call to a model."),
 	}
 }
 
@@ -281,12 +286,13 @@ func applicationKeys() []key {
 		{
 			name: "subscribes", aka: []string{"subscriptions", "allow", "scopes"},
 			shape: listOf("a list such as [orders, models/fast]", scalarOf(text("a subscription"))),
-			doc:   "What it may call: a service's name; `models/NAME` for a model of this file; `models/PROVIDER/MODEL`, `models/PROVIDER/*` or `models/*` for a provider's models directly.",
+			doc:   "What it may call: a service's name; `models/NAME` for a model of this file; `models/PROVIDER/MODEL`, `models/PROVIDER/*` or `models/*` for a provider's models directly; `prompts/NAME` for a prompt of this file, or `prompts/*`.",
 		},
 		{
 			name: "limits", shape: objectOf("{tokens: 100000, per: 1m, budget: {usd: 50, per: month}}", limitKeys()),
 			doc: "What it may use of models in a time.",
 		},
+		guardrailNames("Guardrails for its calls to models, with those of the model and of `llm`."),
 	}
 }
 

@@ -46,6 +46,7 @@ func TestTheDefaultsAreThoseOfTheContract(t *testing.T) {
 		Providers:    map[string]*Provider{"sandbox": {Name: "sandbox", Kind: "sandbox", Vendor: SandboxVendor(), Timeouts: forModels, Retries: retries, Protocol: "auto"}},
 		Models:       map[string]*Model{},
 		Services:     map[string]*Service{},
+		Prompts:      map[string]*Prompt{},
 		Applications: map[string]*Application{},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
@@ -153,7 +154,7 @@ func TestTheContractsSampleWithoutWhatIsNotInThisVersion(t *testing.T) {
 	if got := c.Server.TLS; !reflect.DeepEqual(got, []Certificate{{CertFile: "conf/gw.pem", KeyFile: "conf/gw.key"}}) {
 		t.Errorf("relative files are taken from the file's folder, got %v", got)
 	}
-	if got := c.Applications["web"].Subscribes; !reflect.DeepEqual(got, []string{"orders", "models/fast"}) {
+	if got := c.Applications["web"].Subscribes; !reflect.DeepEqual(got, []string{"orders", "models/fast", "prompts/sentiment"}) {
 		t.Errorf("subscribes: %v", got)
 	}
 }

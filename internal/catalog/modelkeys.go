@@ -50,6 +50,7 @@ func modelKeys() []key {
 			name: "failover", shape: objectOf("{max_attempts: 3}", failoverKeys()),
 			doc: "When a call that failed goes on at the next target. It does so only before the first content of an answer has left: after a connection that failed, a limit that passed, an answer 429, 5xx or 529, one that is not of the provider's dialect, an error inside a 200, a key that is limited, rejected or out of money, and a model that the provider does not have; never after a parameter that the provider does not accept. The provider that failed may have worked on it and may bill it: `retry` of the failure says so.",
 		},
+		guardrailNames("Guardrails for calls that name this model, with those of the application and of `llm`. A call of PROVIDER/MODEL does not name it."),
 		{
 			name: "hedge", notYet: true, shape: objectOf("{after: 800ms}", nil),
 			doc: "A second target is asked when the first has not answered after a time.",
@@ -132,7 +133,7 @@ func modelOf(v *value) *value {
 }
 
 func model(name string, v *value, models *value) *Model {
-	m := &Model{Name: name, Balance: as[string](v.get("balance")), Strict: as[bool](v.get("strict"))}
+	m := &Model{Name: name, Balance: as[string](v.get("balance")), Strict: as[bool](v.get("strict")), Guardrails: texts(v.get("guardrails"))}
 	for _, t := range v.get("targets").items {
 		m.Targets = append(m.Targets, modelTarget(t, t.get("model"), nil))
 	}

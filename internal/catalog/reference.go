@@ -128,6 +128,8 @@ func ownPathList(b *strings.Builder) {
 		}
 	}
 	fmt.Fprintf(b, "- %s\n- %s\n", strings.Join(moved, ", "), strings.Join(fixed, ", "))
+	b.WriteString("\nThe addresses of Cohere's, Ollama's and Bedrock's dialects give way: a service's route that takes one of them wins, with `hosts` or without. `llm.hosts` and `llm.prefix` move them as well.\n\n")
+	fmt.Fprintf(b, "- `%s`\n", strings.Join(yieldingPaths(), "`, `"))
 }
 
 // notYet lists the keys and values that this version does not have.

@@ -18,6 +18,8 @@ func (c *checker) references(root *value) {
 		}
 	}
 	c.fallbacks(root)
+	c.guardrails(root)
+	c.prompts(root)
 	for _, name := range root.get("applications").names {
 		app := root.get("applications").get(name)
 		for _, s := range app.get("subscribes").items {
@@ -63,7 +65,9 @@ func (c *checker) subscription(root, v *value) {
 	case kind == "services":
 		c.faults.add(v.at, subject+" has a prefix that services don't have", "write the service's name alone")
 	case kind == "prompts":
-		c.faults.add(v.at, subject+" is for a prompt, and `prompts` is not in this version yet", "remove it")
+		if name != "*" && root.get("prompts").fields[name] == nil {
+			c.faults.add(v.at, subject+" names a prompt that is not under prompts", c.suggest(name, root.get("prompts").names, "add it there"))
+		}
 	case kind != "models":
 		c.faults.add(v.at, subject+" is not a subscription", "write a service's name, models/NAME or models/PROVIDER/MODEL")
 	case name != "*" && models.fields[name] == nil:
@@ -160,7 +164,7 @@ func (c *Catalog) SubscriptionAllows(app *Application, kind, name string) bool {
 				return true
 			}
 		case kind == "prompt":
-			if p, ok := strings.CutPrefix(s, "prompts/"); ok && p == name {
+			if p, ok := strings.CutPrefix(s, "prompts/"); ok && (p == name || p == "*") {
 				return true
 			}
 		case kind != "model" || !isModel:

@@ -13,6 +13,16 @@ type ownPath struct {
 	llm  bool   // llm.hosts and llm.prefix move it
 }
 
+// yieldingPaths are the gateway's addresses in dialects whose paths services have as well: a service's route that
+// takes one wins, with hosts or without.
+func yieldingPaths() []string {
+	return []string{
+		"/v2/chat", "/v2/embed", "/v2/rerank", // Cohere
+		"/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show", "/api/tags", "/api/ps", "/api/version", // Ollama
+		"/model/{id}/converse", "/model/{id}/converse-stream", "/model/{id}/invoke", "/model/{id}/invoke-with-response-stream", "/model/{id}/count-tokens", // Bedrock
+	}
+}
+
 // ownPaths are the gateway's addresses (docs/configuration.md, "The gateway's own paths").
 func ownPaths() []ownPath {
 	return []ownPath{

@@ -27,6 +27,8 @@ func Schema() []byte {
 func schemaOf(s *shape) map[string]any {
 	var out map[string]any
 	switch s.form {
+	case anyForm:
+		return map[string]any{}
 	case scalarForm:
 		return scalarSchema(s.scalar)
 	case objectForm:

@@ -33,9 +33,6 @@ func sampleOfThisVersion(t *testing.T) string {
 		"    fallback: [claude/claude-3-5-haiku-latest]\n",
 		"      breaker: {failures: 50%, min_calls: 20, window: 10s, open_for: 10s}\n",
 		"      cache: {ttl: 30s}\n",
-		"prompts:                      # a prompt and a model as a REST API: POST /prompts/NAME\n",
-		"  sentiment: {model: fast, system: \"Classify the sentiment of: {{text}}\", variables: [{name: text, required: true}]}\n",
-		", prompts/sentiment",
 		"    limits: {tokens: 100000, per: 1m, budget: {usd: 50, per: month}}\n",
 	} {
 		before := text
@@ -48,10 +45,7 @@ func sampleOfThisVersion(t *testing.T) string {
 
 func TestEachKeyOfTheSampleThatIsNotInThisVersionIsOneFaultAtItsPlace(t *testing.T) {
 	_, faults := Parse("sample.yaml", []byte(sample(t)), func(name string) (string, bool) { return "value-of-" + name, true })
-	want := `sample.yaml:51:7: ` + "`services.orders.upstream.breaker`" + ` is not in this version yet; remove it
-sample.yaml:56:7: ` + "`services.orders.policies.cache`" + ` is not in this version yet; remove it
-sample.yaml:60:1: ` + "`prompts`" + ` is not in this version yet; remove it
-sample.yaml:68:39: ` + "`applications.web.subscribes[2]: prompts/sentiment`" + ` is for a prompt, and ` + "`prompts`" + ` is not in this version yet; remove it
+	want := `sample.yaml:56:7: ` + "`services.orders.policies.cache`" + ` is not in this version yet; remove it
 `
 	if got := faults.String(); got != want {
 		t.Errorf("faults:\n%s\nwant:\n%s", got, want)

@@ -1,6 +1,9 @@
 package catalog
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // serviceKeys are the rows of one service.
 func serviceKeys() []key {
@@ -89,13 +92,26 @@ func upstreamKeys() []key {
 			name: "health", optional: true, shape: objectOf("{path: /healthz}", healthKeys()), aka: []string{"healthcheck", "health_check", "health_checks"},
 			doc: "Checks each target; without it there are no checks. Write `{}` for one with the defaults.",
 		},
-		{name: "breaker", notYet: true, shape: objectOf("{...}", nil), doc: "Stops calling a target that fails."},
+		{
+			name: "breaker", optional: true, shape: objectOf("{failures: 50%}", breakerKeys()), aka: []string{"circuit_breaker", "outliers"},
+			doc: "Leaves a target alone that fails, and finds out by single calls when it is well again; without it every target is called while its health checks pass. Write `{}` for one with the defaults.",
+		},
 		{name: "tls", shape: upstreamTLS(), doc: "How `https` targets are verified."},
 		{
 			name: "max_busy", def: "0", shape: scalarOf(integer("a number of calls", 0, 100_000_000)),
 			doc: "Calls that a target may have at a time; 0 = no limit.",
 		},
 		proxyOutKey(),
+	}
+}
+
+func breakerKeys() []key {
+	return []key{
+		{name: "failures", def: "50%", shape: scalarOf(percentage()), aka: []string{"threshold", "error_rate"}, doc: "The share of a target's calls in the window that must have failed: no connection, no answer in time, a broken answer, or a status of 500 and above."},
+		{name: "min_calls", def: "20", shape: scalarOf(integer("a number of calls", 1, 1_000_000)), doc: "Calls in the window before anything is judged."},
+		{name: "window", def: "10s", shape: scalarOf(duration(100 * time.Millisecond)), doc: "The time that is looked back on."},
+		{name: "open_for", def: "10s", shape: scalarOf(duration(10 * time.Millisecond)), aka: []string{"sleep", "timeout"}, doc: "How long the target is left alone before one call tries it. After a good trial its share of calls grows over five seconds."},
+		{name: "slow", def: "0", shape: scalarOf(integer("a factor", 0, 1000)), doc: "Also leaves a target alone whose answers begin this many times later than those of the others on average (and at least 20 ms later); 0 = never."},
 	}
 }
 

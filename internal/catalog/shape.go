@@ -13,6 +13,7 @@ const (
 	objectForm              // a mapping whose keys we know
 	mappingForm             // a mapping whose keys are names of the user's
 	listForm
+	anyForm // any value, as it is
 )
 
 // shape is what a value has to look like.

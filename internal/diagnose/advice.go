@@ -11,7 +11,8 @@ import (
 
 // advice puts what can be said about this very call before the catalogue's advice for its kind.
 func (c *judgement) advice(f *fault.Finding) {
-	own := append(clipped(c.in.Advice), c.operatorAdvice()...)
+	own := append(clipped(c.in.Advice), c.childAdvice()...)
+	own = append(own, c.operatorAdvice()...)
 	if e, _ := c.beneath(); e != nil {
 		own = append(own, e.OperatorAdvice...)
 	}

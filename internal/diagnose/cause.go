@@ -82,6 +82,9 @@ func (c *judgement) cause(f *fault.Finding) {
 		f.Cause, f.Confidence = beneath.Cause, "likely"
 		return
 	}
+	if c.byChild(f) {
+		return
+	}
 	if c.behind != nil {
 		f.Cause, f.Confidence = fault.Gateway, "likely"
 		return

@@ -26,6 +26,10 @@ func (c *judgement) detail(f *fault.Finding) {
 	if c.behind != nil {
 		f.Detail, f.SafeDetail = withBehind(f.Detail, c.behind), withBehind(f.SafeDetail, c.behind)
 	}
+	if full := c.childSentence(true); full != "" {
+		f.Detail = strings.TrimSuffix(f.Detail, ".") + "; " + full + "."
+		f.SafeDetail = strings.TrimSuffix(f.SafeDetail, ".") + "; " + c.childSentence(false) + "."
+	}
 	f.Detail, f.SafeDetail = clip(f.Detail, detailLimit), clip(f.SafeDetail, detailLimit)
 }
 

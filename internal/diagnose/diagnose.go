@@ -58,6 +58,9 @@ type Input struct {
 	Host  *journey.Host
 	Limit time.Duration
 
+	// Child is what is known of the upstream's process where the gateway has started it, nil where it has not.
+	Child *journey.Child
+
 	// RetryAfter is the pause that an upstream, a limiter or a health check named, 0 when none did.
 	RetryAfter time.Duration
 	// Backoff is the configured pause (retries.backoff) that is told when nothing was sent, 0 for none.

@@ -33,6 +33,7 @@ func (c *judgement) evidence() []string {
 	for _, r := range c.in.HealthReasons {
 		lines = append(lines, reasonLine(r))
 	}
+	lines = append(lines, c.childLines()...)
 	lines = append(lines, c.hostLines()...)
 	return append(lines, c.history()...)
 }

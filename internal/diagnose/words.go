@@ -49,7 +49,7 @@ func quote(b []byte, limit int) string {
 }
 
 // secretFields are header fields whose values are never shown.
-var secretFields = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "api-key", "apikey", "x-api-key", "x-goog-api-key", "x-auth-token", "authentication-info"}
+var secretFields = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "api-key", "apikey", "x-api-key", "x-goog-api-key", "x-provider-key", "x-auth-token", "authentication-info"}
 
 // quoteLine shows a header line of a peer, without the value of a field that carries secrets.
 func quoteLine(line []byte) string {

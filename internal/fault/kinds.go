@@ -129,6 +129,11 @@ const (
 	TokensSpent          Kind = "tokens_spent"
 	BudgetSpent          Kind = "budget_spent"
 	PriceUnknown         Kind = "price_unknown"
+	OutputMismatch       Kind = "output_mismatch"
+	PromptNotFound       Kind = "prompt_not_found"
+	PromptBlocked        Kind = "prompt_blocked"
+	PromptTooLarge       Kind = "prompt_too_large"
+	AnswerBlocked        Kind = "answer_blocked"
 
 	// The caller's side.
 	MalformedRequest     Kind = "malformed_request"
@@ -154,6 +159,8 @@ const (
 	RateLimited          Kind = "rate_limited"
 	CallNotFound         Kind = "call_not_found"
 	ResponseNotFound     Kind = "response_not_found"
+	ObjectNotFound       Kind = "object_not_found"
+	ProviderKeyMissing   Kind = "provider_key_missing"
 
 	// The TLS handshake of a caller, and the certificate that it shows.
 	CallerTLSPlainHTTP   Kind = "caller_tls_plain_http"

@@ -210,6 +210,24 @@ var callerRows = []Entry{
 		},
 	},
 	{
+		Kind: ObjectNotFound, Status: 404, Proxy: "http_request_error", Cause: Caller, Again: Never, At: AtGateway,
+		Title:        "There is no such file or batch",
+		Explain:      "No file or batch with this id was made through the gateway by the application that asks. What another application made, or what was made at the provider itself, does not exist for it.",
+		CallerAdvice: []string{"Ask with a key of the application that made it.", "Upload the file through the gateway, and use the id that the answer names."},
+		OperatorAdvice: []string{
+			"Whose files and batches are whose is kept in the database of the gateway; what was made elsewhere can't be claimed.",
+		},
+	},
+	{
+		Kind: ProviderKeyMissing, Status: 401, Proxy: "http_request_error", Cause: Caller, Again: Never, At: AtCaller,
+		Title:        "The request carries no key for the provider",
+		Explain:      "The provider is configured with keys: caller: each caller brings its own key for it, and this request has none.",
+		CallerAdvice: []string{"Send your own key for the provider in the header x-provider-key, beside your key for the gateway."},
+		OperatorAdvice: []string{
+			"With keys under providers.NAME.keys the gateway has keys of its own, and callers need none.",
+		},
+	},
+	{
 		Kind: ResponseNotFound, Status: 404, Proxy: "http_request_error", Cause: Caller, Again: Never, At: AtGateway,
 		Title:   "There is no such response",
 		Explain: "No response or item with this id is kept for the application that asks: it was made with store: false, by another application, before the gateway kept such things, or it has expired or was deleted.",

@@ -50,6 +50,7 @@ type call struct {
 
 	// What luggage decided.
 	body       []byte // the whole body, when buffered
+	ownBody    bool   // in memory that is this call's alone
 	held       []byte // the pooled buffer behind body
 	stream     wire.BodySource
 	limit      limitedBody
@@ -68,9 +69,12 @@ type call struct {
 	pathStream    bool   // the address asks for a stream
 	pathDetail    string // what else it says
 	cross         crossing
+	prompt        prompted
 	money         money
 	emulated      bool // the answer is made in a provider's place
 	kept          keeping
+	owned         owning
+	guard         *guarding // nil without guardrails
 	rewrite       []byte
 	streamHead    []byte // how an event stream began
 	pieces        [][]byte
@@ -81,6 +85,7 @@ type call struct {
 	triedModels   uint64
 	pick          choosing
 	key           *snapshot.Credential // the provider's key in use
+	callersKey    *snapshot.Credential // the caller's own, for a provider that wants it
 	modelProblem  string
 	modelEvidence []string
 

@@ -310,6 +310,10 @@ const keyPatience = 5 * time.Second
 func (c *call) pickKey(t *snapshot.Chosen) {
 	up, p := c.upstream, &c.pick
 	p.key = -1
+	if c.provider.CallerKey {
+		t.Key = c.callersKey
+		return
+	}
 	if len(up.Keys) == 0 {
 		return
 	}

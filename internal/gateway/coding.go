@@ -39,7 +39,7 @@ func (f *unfolding) close() {
 // appendAccept writes which codings the provider may use: the caller's, as far as they can be read
 // here, and none for a stream.
 func (c *call) appendAccept(dst []byte) []byte {
-	if c.llmReq.Stream {
+	if c.llmReq.Stream || kept(c.op) && !c.fetchesContent() { // these are read, or made anew
 		return append(dst, "Accept-Encoding: identity\r\n"...)
 	}
 	h := &c.rq.Header

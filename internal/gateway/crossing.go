@@ -3,6 +3,8 @@ package gateway
 import (
 	"causeway/internal/llm"
 	"causeway/internal/llm/canon"
+	"causeway/internal/llm/rerank"
+	"causeway/internal/snapshot"
 )
 
 // chatForm is a chat that crosses.
@@ -18,8 +20,8 @@ func (f *chatForm) read(m llm.Match, body []byte) (err error) {
 
 func (f *chatForm) request() *canon.Request { return f.req }
 
-func (f *chatForm) provider(d llm.Dialect) (llm.Operation, bool) {
-	s, ok := d.(canon.Speaker)
+func (f *chatForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+	s, ok := p.Dialect.(canon.Speaker)
 	if !ok {
 		return 0, false
 	}
@@ -35,6 +37,11 @@ func (f *chatForm) answer(text []byte, r *canon.Report) ([]byte, error) {
 	a, err := f.to.ReadAnswer(text)
 	if err != nil {
 		return nil, err
+	}
+	if ck, ok := f.from.(canon.Checker); ok {
+		if err := ck.CheckAnswer(a); err != nil {
+			return nil, err
+		}
 	}
 	addLost(a.Lost, r)
 	return f.from.WriteAnswer(a, f.req, r), nil
@@ -59,8 +66,8 @@ func (f *embedForm) read(m llm.Match, body []byte) (err error) {
 
 func (f *embedForm) request() *canon.Request { return &f.req.Request }
 
-func (f *embedForm) provider(d llm.Dialect) (llm.Operation, bool) {
-	to, ok := d.(canon.EmbedCodec)
+func (f *embedForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+	to, ok := p.Dialect.(canon.EmbedCodec)
 	f.to = to
 	return llm.Embeddings, ok
 }
@@ -91,8 +98,8 @@ func (f *countForm) read(m llm.Match, body []byte) (err error) {
 
 func (f *countForm) request() *canon.Request { return f.req }
 
-func (f *countForm) provider(d llm.Dialect) (llm.Operation, bool) {
-	to, ok := d.(canon.CountCodec)
+func (f *countForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+	to, ok := p.Dialect.(canon.CountCodec)
 	f.to = to
 	return llm.CountTokens, ok
 }
@@ -107,4 +114,57 @@ func (f *countForm) answer(text []byte, _ *canon.Report) ([]byte, error) {
 		return nil, err
 	}
 	return f.from.WriteCount(n), nil
+}
+
+// rerankForm is a call that puts documents in order. Its shapes are those of vendors, not of dialects.
+type rerankForm struct {
+	from, to rerank.Shape
+	req      *rerank.Request
+}
+
+func (f *rerankForm) read(_ llm.Match, body []byte) (err error) {
+	f.req, err = rerank.Read(f.from, body)
+	return err
+}
+
+func (f *rerankForm) request() *canon.Request { return &f.req.Request }
+
+func (f *rerankForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+	f.to = rerank.ShapeOf(p.Kind)
+	return llm.Rerank, p.Serves(llm.Rerank) && p.Dialect.Path(llm.Rerank) == f.to.Path()
+}
+
+func (f *rerankForm) write(to *canon.Target, r *canon.Report) ([]byte, error) {
+	return rerank.Write(f.req, f.to, to.Model, r), nil
+}
+
+func (f *rerankForm) answer(text []byte, r *canon.Report) ([]byte, error) {
+	a, err := rerank.ReadAnswer(text)
+	if err != nil {
+		return nil, err
+	}
+	addLost(a.Lost, r)
+	return rerank.WriteAnswer(a, f.req, r), nil
+}
+
+// rerankShape is what a caller of the rerank address of a dialect speaks.
+func rerankShape(d llm.Dialect) rerank.Shape {
+	if d.Path(llm.Rerank) == rerank.Cohere.Path() {
+		return rerank.Cohere
+	}
+	return rerank.Jina
+}
+
+// readAnswer is Dialect.ReadAnswer. Of what puts documents in order the shape is not the dialect's.
+func readAnswer(d llm.Dialect, op llm.Operation, body []byte) llm.Answer {
+	if op != llm.Rerank {
+		return d.ReadAnswer(op, body)
+	}
+	read := rerank.Judge(body)
+	if read.Kind != "" {
+		if failed := d.ReadAnswer(op, body); failed.Error.Kind != "" {
+			return failed
+		}
+	}
+	return read
 }

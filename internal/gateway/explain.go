@@ -61,6 +61,9 @@ func (c *call) input(in diagnose.Input) diagnose.Input {
 	for i := range in.Evidence {
 		in.Evidence[i] = c.key.Without(in.Evidence[i]) // a provider's message may quote it
 	}
+	if c.g.child != nil && c.svc != nil {
+		in.Child = c.g.child(c.began, c.broke(in.Kind))
+	}
 	if up := c.upstream; up != nil {
 		in.Backoff = up.Retries.Backoff
 		in.Healthy, in.Targets = up.Healthy()
@@ -239,11 +242,14 @@ func (c *call) failureVary() []byte {
 const usualBody = 2 << 10
 
 func (c *call) failureBody(f *fault.Finding, v fault.View) (body, contentType []byte) {
-	if c.dialect != nil {
+	if c.dialect != nil && !c.prompt.asked {
 		return c.dialect.AppendError(nil, c.modelFailure(f, v)), typeJSON
 	}
 	if fault.PrefersHTML(string(c.rq.Header.Get(wire.Accept))) {
 		return fault.HTML(nil, f, v), typeHTML
+	}
+	if c.prompt.call != nil {
+		return c.prompt.call.AppendError(make([]byte, 0, usualBody), c.modelFailure(f, v)), typeProblem
 	}
 	return fault.Problem(make([]byte, 0, usualBody), f, v), typeProblem
 }

@@ -31,7 +31,7 @@ func blameOf(kind fault.Kind) blame {
 	switch kind {
 	case fault.ProviderRateLimited, fault.QuotaExhausted, fault.ProviderKeyRejected:
 		return blameKey
-	case fault.UpgradeFailed, fault.LoopDetected, fault.TotalTimeout:
+	case fault.UpgradeFailed, fault.LoopDetected, fault.TotalTimeout, fault.OutputMismatch:
 		return blameNobody
 	}
 	if e := fault.Lookup(kind); e == nil || e.Cause == fault.Caller || e.Cause == fault.Gateway {

@@ -13,6 +13,7 @@ import (
 	"causeway/internal/journey"
 	"causeway/internal/ledger"
 	"causeway/internal/llm"
+	"causeway/internal/owner"
 	"causeway/internal/responses"
 	"causeway/internal/shed"
 	"causeway/internal/snapshot"
@@ -40,10 +41,15 @@ type Options struct {
 	// Fetch gets media at a URL for a provider that takes bytes only: their type and base64. nil fetches
 	// nothing.
 	Fetch func(ctx context.Context, url string) (mime, data string, err error)
+	// Owner remembers whose the files and batches are that providers keep; nil forgets with this process.
+	Owner *owner.Registry
 	// Responses keeps what callers of the Responses API may go on from; nil keeps nothing.
 	Responses *responses.Keeper
 	// Host tells what the gateway's own host was like since a time; nil leaves it out of findings.
 	Host func(since time.Time) *journey.Host
+	// Child tells what is known of the upstream's process for a call that began at since and has failed, where
+	// this program has started it (causeway run); with broke its connection broke just now. nil: it has not.
+	Child func(since time.Time, broke bool) *journey.Child
 	// MemoryMax is how many bytes the process may have, MemoryKill where the kernel would end it; 0 when
 	// not known.
 	MemoryMax, MemoryKill int64
@@ -60,8 +66,10 @@ type Gateway struct {
 	refusals   [shed.Verdicts]atomic.Pointer[refusal]
 	challenge  func(ctx context.Context, host, path string) ([]byte, bool)
 	host       func(since time.Time) *journey.Host
+	child      func(since time.Time, broke bool) *journey.Child // nil: nothing is known of it
 	fetch      func(ctx context.Context, url string) (mime, data string, err error)
 	responses  *responses.Keeper
+	owner      *owner.Registry
 	memoryMax  int64
 	memoryKill int64
 	draining   atomic.Bool
@@ -90,7 +98,10 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 	}
 	g := &Gateway{
 		ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders),
-		challenge: o.Challenge, host: o.Host, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
+		challenge: o.Challenge, host: o.Host, child: o.Child, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
+	}
+	if g.owner = o.Owner; g.owner == nil {
+		g.owner = owner.New(nil)
 	}
 	g.tokens = tokens.NewCounter()
 	g.money = newPurse(o.Counters, o.Log)
@@ -140,10 +151,16 @@ func (g *Gateway) Serve(ex wire.Exchange) {
 		c.ownPage()
 		return
 	case !c.guards():
-	case c.op == llm.ListModels || c.op == llm.GetModel:
+	case c.op == llm.ListModels || c.op == llm.GetModel || c.op == llm.Version:
 		c.answerModels()
 		return
+	case c.prompt.asked && !c.openPrompt():
+	case c.prompt.asked && c.j.Method != "POST":
+		c.promptPage()
+		return
 	case c.op == llm.Stored && c.stored():
+		return
+	case (c.op == llm.Files || c.op == llm.Batches) && c.ownedObject():
 		return
 	case !c.translate():
 	case c.op == llm.CountTokens && c.countHere():

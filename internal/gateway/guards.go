@@ -43,6 +43,9 @@ func (c *call) keyGuard() bool {
 	if c.dialect != nil {
 		places = policy.ModelPlaces
 	}
+	if c.prompt.asked {
+		places = policy.AnyPlaces
+	}
 	lookup := c.rq.Header.Lookup
 	if c.op == llm.Realtime {
 		lookup = c.realtimeLookup
@@ -68,7 +71,7 @@ func (c *call) admit(found *policy.Found) {
 	c.caller = found.Caller
 	c.j.Application = found.Caller.Name
 	c.dropped = 1 << wire.Identify([]byte(found.Field))
-	if c.dialect != nil {
+	if c.dialect != nil || c.prompt.asked {
 		c.dropped = 1<<wire.Authorization | 1<<wire.XAPIKey | 1<<wire.XGoogAPIKey | 1<<wire.APIKey | 1<<wire.AcceptEncoding | 1<<wire.Cookie
 	}
 }

@@ -129,7 +129,7 @@ func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
 			if uint64(c.dropped)&(1<<f.ID) != 0 {
 				continue
 			}
-		} else if lookalike(f.Name, up.Rules) || c.model != nil && wire.EqualFold(f.Name, "api-key") {
+		} else if lookalike(f.Name, up.Rules) || c.model != nil && forGateway(f.Name) {
 			continue
 		}
 		if up.Rules != nil && up.Rules.Drops(f.Name) || c.cross.on && ofDialect(f) {

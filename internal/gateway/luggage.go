@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"causeway/internal/fault"
+	"causeway/internal/owner"
 	"causeway/internal/wire"
 )
 
@@ -20,7 +21,7 @@ const keepBody = 64 << 10
 func (c *call) luggage() bool {
 	c.idempotent = idempotentMethod(c.j.Method) || c.dialect == nil && (c.rq.Header.Has(wire.IdempotencyKey) || c.rq.Header.Has(wire.XIdempotencyKey))
 	c.upgrade = c.asksUpgrade()
-	if c.dialect != nil {
+	if c.dialect != nil && c.owned.upload == nil {
 		return true // translate has read the body
 	}
 	if c.rpc.form != rpcNone && !c.rpcLuggage() {
@@ -29,6 +30,7 @@ func (c *call) luggage() bool {
 	c.length = c.rq.Length
 	if b, ok := c.ex.Buffered(); ok {
 		c.body = b
+		c.feedUpload(b)
 		return true
 	}
 	if c.length > 0 && c.length <= keepBody {
@@ -38,8 +40,10 @@ func (c *call) luggage() bool {
 			return c.bodyFault(err)
 		}
 		c.body = c.held[:n]
+		c.feedUpload(c.body)
 		return true
 	}
+	c.limit.upload = c.owned.upload
 	c.limit.ex, c.limit.want, c.limit.left, c.limit.most = c.ex, c.length, c.bodyLimit(), c.bodyLimit()
 	c.stream = &c.limit
 	if c.keepBodies(true) {
@@ -115,7 +119,15 @@ type limitedBody struct {
 	keep bool // gRPC's: what is read is kept, and the caller may be silent
 	kept keptBody
 
-	log *loggedBody // nil unless the service keeps bodies
+	log    *loggedBody   // nil unless the service keeps bodies
+	upload *owner.Upload // nil but for a file that goes to a provider
+}
+
+// feedUpload reads a file that goes to a provider, where it is at hand as a whole.
+func (c *call) feedUpload(p []byte) {
+	if c.owned.upload != nil {
+		c.owned.upload.Feed(p)
+	}
 }
 
 func (b *limitedBody) ReadBody(p []byte, silence time.Duration) (int, error) {
@@ -128,6 +140,9 @@ func (b *limitedBody) ReadBody(p []byte, silence time.Duration) (int, error) {
 	}
 	if b.log != nil {
 		b.log.add(p[:n])
+	}
+	if b.upload != nil {
+		b.upload.Feed(p[:n])
 	}
 	read := b.read.Add(int64(n))
 	if b.left -= int64(n); b.left < 0 && b.most > 0 {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -40,12 +39,15 @@ func (c *call) llmAddress() (done, ok bool) {
 		}
 		path = path[len(g.LLMPrefix):]
 	}
+	if done, ok := c.promptAddress(path); done {
+		return done, ok
+	}
 	for _, d := range g.Dialects {
 		m, found := d.Lookup(c.j.Method, path)
 		if !found && m.Allow == "" {
 			continue
 		}
-		if !g.LLMHost(view(c.rq.Authority)) || c.hostIsNamed() {
+		if !g.LLMHost(view(c.rq.Authority)) || c.hostIsNamed() || yields(path) && c.isRouted() {
 			return false, false
 		}
 		c.dialect, c.op, c.pathModel = d, m.Op, m.Model
@@ -81,8 +83,11 @@ func (c *call) kin(op llm.Operation, path string) {
 	}
 }
 
-// notServed are the OpenAI addresses that this version has no room for.
-var notServed = []string{"/v1/responses/", "/v1/images/", "/v1/audio/", "/v1/rerank", "/v1/files", "/v1/batches", "/v1/realtime/"}
+// notServed begin the OpenAI addresses that the gateway has no room for.
+var notServed = []string{
+	"/v1/responses/", "/v1/images/", "/v1/audio/", "/v1/realtime/", "/v1/files/", "/v1/batches/", "/v1/uploads", "/v1/vector_stores",
+	"/v1/conversations", "/v1/containers", "/v1/fine_tuning/", "/v1/assistants", "/v1/threads", "/v1/evals", "/v1/videos",
+}
 
 // unserved tells whether the call is for one of them. Who calls there is an SDK, which reads only
 // its own dialect.
@@ -136,23 +141,30 @@ func (c *call) addresses() string {
 
 // translate is room 5: it reads which model is asked for, and whether the caller may use it.
 func (c *call) translate() bool {
+	if c.prompt.asked {
+		return c.translatePrompt()
+	}
 	if c.dialect == nil {
 		return true
 	}
 	if c.op == llm.Realtime {
 		return c.translateRealtime()
 	}
+	if c.op == llm.Files || c.op == llm.Batches {
+		return true // whose it is has been found, and the body been read unless it is a file
+	}
 	if !c.readModelBody() {
 		return false
 	}
 	if c.op == llm.Stored {
+		c.guardStored()
 		return true // whose it is has been found
 	}
 	if err := c.dialect.ReadRequest(&c.llmReq, c.match(), c.body); err != nil {
 		return c.badBody(err)
 	}
 	c.j.Stream = c.llmReq.Stream
-	return c.resolve(view(c.llmReq.Model)) && c.allowance() && (c.op != llm.Responses || c.goOn())
+	return c.resolve(view(c.llmReq.Model)) && (c.llmReq.Verbatim || c.foreignFile()) && c.guardPrompt() && c.allowance() && (c.op != llm.Responses || c.goOn())
 }
 
 func quotePointer(p string) string {
@@ -204,7 +216,7 @@ func (c *call) readModelBody() bool {
 			return c.modelTooLarge(-1, limit)
 		}
 	}
-	c.body = buf
+	c.body, c.ownBody = buf, c.held == nil
 	return true
 }
 
@@ -213,7 +225,7 @@ func (c *call) readModelBody() bool {
 func (c *call) moreRoom(buf []byte) []byte {
 	more := int64(cap(buf))
 	if n := c.rq.Length; n >= 0 {
-		more = min(more, n-more)
+		more = min(more, n-more+nameRoom)
 	} else if more >= keepBody && !c.needMemory(more) {
 		return nil
 	}
@@ -239,7 +251,7 @@ func (c *call) resolve(name string) bool {
 	case m == nil:
 		return c.modelUnknown(name)
 	}
-	if c.caller != nil && !c.caller.MayUse(m.Name, m.Direct) {
+	if c.caller != nil && !c.prompt.asked && !c.caller.MayUse(m.Name, m.Direct) {
 		return c.notSubscribed("the model "+m.Name, "models/"+m.Name)
 	}
 	c.model = m
@@ -270,32 +282,6 @@ func (c *call) usableModels() (names []string) {
 		}
 	}
 	return names
-}
-
-// answerModels answers GET /v1/models and GET /v1/models/{model}.
-func (c *call) answerModels() {
-	created := c.gen.Created
-	var body []byte
-	if c.op == llm.GetModel {
-		// SDKs send the slash of PROVIDER/MODEL as %2F.
-		name, err := url.PathUnescape(c.pathModel)
-		if err != nil {
-			name = c.pathModel
-		}
-		if !c.resolve(name) {
-			c.explain()
-			return
-		}
-		body = c.dialect.AppendModel(nil, llm.Model{ID: c.model.Name, OwnedBy: ownerOf(c.model), Created: created})
-	} else {
-		var list []llm.Model
-		for _, n := range c.usableModels() {
-			m, _ := c.gen.Resolve(n)
-			list = append(list, llm.Model{ID: n, OwnedBy: ownerOf(m), Created: created})
-		}
-		body = c.dialect.AppendModels(nil, list)
-	}
-	c.page(http.StatusOK, typeJSON, body)
 }
 
 func ownerOf(m *snapshot.Model) string {
@@ -338,7 +324,11 @@ func (c *call) askModel() []byte {
 		return c.cross.body
 	}
 	c.askedUsage = c.llmReq.Stream && !c.llmReq.UsageAsked && c.llmReq.AskUsage.Text != "" && c.provider.MustAskUsage
-	if string(c.llmReq.Model) == c.j.TargetModel && !c.askedUsage {
+	if string(c.llmReq.Model) == c.j.TargetModel && !c.askedUsage || kept(c.op) {
+		return c.body
+	}
+	if c.llmReq.Verbatim && c.again == 1 && c.ownBody {
+		c.body = c.llmReq.Rename(c.body, c.j.TargetModel)
 		return c.body
 	}
 	c.rewrite = c.llmReq.Rewrite(c.rewrite[:0], c.body, c.j.TargetModel, c.askedUsage)
@@ -364,8 +354,11 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		}
 		return c.deliverStream(t, u, a, s)
 	}
-	if c.cross.on {
+	if c.cross.on || ok && c.guard.answers() && !c.isMedia(res.Header.Get(wire.ContentType)) {
 		return c.crossHeld(t, u, a, ok)
+	}
+	if ok && c.isMedia(res.Header.Get(wire.ContentType)) {
+		return c.passModel(t, u, a, nil)
 	}
 	if res.Header.Has(wire.ContentEncoding) {
 		if encoding := string(res.Header.Get(wire.ContentEncoding)); !coding.None(encoding) {
@@ -384,6 +377,10 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		if !ok {
 			c.releaseAnswer()
 			return c.modelFailed(a, fault.IncompatibleResponse, "an error answer of more than "+snapshotSize(holdModelBody), nil)
+		}
+		if c.owned.list != nil {
+			c.releaseAnswer()
+			return c.modelFailed(a, fault.IncompatibleResponse, "a list of more than "+snapshotSize(holdModelBody), nil)
 		}
 		return c.passModel(t, u, a, body)
 	case ok:
@@ -415,9 +412,9 @@ func holdAnswer(u *wire.Upcall, limit int) (body []byte, whole bool, err error) 
 // wholeAnswer hands a 2xx answer on, if it is one of its dialect. text is its body without a coding.
 func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body, text []byte) bool {
 	dialect, op := c.answerDialect()
-	read := dialect.ReadAnswer(op, text)
+	read := readAnswer(dialect, op, text)
 	c.j.Usage = read.Usage
-	if read.Kind == "" && c.llmReq.Stream {
+	if read.Kind == "" && c.llmReq.Stream && op != llm.Transcriptions { // some models transcribe without a stream, whatever is asked
 		read.Kind, read.Problem = fault.IncompatibleResponse, "the call asked for a stream of events, and the answer is one JSON body"
 	}
 	if read.Kind != "" && c.op == llm.Responses && !c.cross.on && read.Error.Passable() {
@@ -428,6 +425,9 @@ func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 			Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u)},
 		}))
 		c.j.Finding = c.finding
+		if c.guard.answers() {
+			return c.handGuarded(t, u, a, text)
+		}
 		return c.hand(t, u, a, body)
 	}
 	if read.Kind != "" {
@@ -441,6 +441,12 @@ func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	if c.cross.on {
 		return c.crossAnswer(t, u, a, text)
 	}
+	if c.guard.answers() {
+		return c.handGuarded(t, u, a, text)
+	}
+	if c.op == llm.Files || c.op == llm.Batches {
+		return c.keepObject(t, u, a, body, text)
+	}
 	c.keepPassed(text)
 	c.storedGone(u.Response.Status)
 	return c.hand(t, u, a, body)
@@ -449,6 +455,11 @@ func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 // hand passes a held body on.
 func (c *call) hand(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
 	c.answerHead(u)
+	return c.sendHeld(t, u, a, body)
+}
+
+// sendHeld sends a body whose fields are ready.
+func (c *call) sendHeld(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body []byte) bool {
 	c.j.Status, c.j.BytesOut = u.Response.Status, int64(len(body))
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, int64(len(body)), -1) != nil {
 		c.releaseAnswer()
@@ -512,7 +523,7 @@ func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		Kind: a.Kind, Attempts: c.j.Attempts, Evidence: pe.Evidence(), RetryAfter: pe.RetryAfter,
 		Answer: &diagnose.Answer{Status: u.Response.Status, Header: c.lookupAnswer(u)},
 	}
-	if !pe.Passable() || c.cross.on || c.key.QuotedIn(text) {
+	if !c.passable(&pe, text) || c.cross.on {
 		if c.key != nil && c.key.Hint != "" {
 			in.Evidence = append(in.Evidence, "the key that was used: "+c.key.Hint)
 		}

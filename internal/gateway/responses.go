@@ -63,7 +63,7 @@ func (c *call) goOn() bool {
 		if list[i].Provider != "" {
 			return c.notKept("previous_response_id", k.previous, responses.ErrBroken) // its beginning is the provider's
 		}
-		k.turns = append(k.turns, openai.KeptTurn{Input: list[i].Input, Response: list[i].Response})
+		k.turns = append(k.turns, openai.KeptTurn{Input: c.maskKept(list[i].Input), Response: c.maskKept(list[i].Response)})
 	}
 	return true
 }
@@ -148,7 +148,7 @@ func (c *call) keptItem(id string) []byte {
 			continue
 		}
 		if item := openai.KeptItem(openai.KeptTurn{Input: r.Input, Response: r.Response}, id); item != nil {
-			return item
+			return c.maskKept(item)
 		}
 	}
 	return nil
@@ -212,7 +212,12 @@ func (c *call) keep(response []byte) {
 
 // keepStreamed is keep for a stream that has ended.
 func (c *call) keepStreamed() {
-	if w, ok := c.cross.writer.(interface{ Response() []byte }); ok {
+	w, ok := c.cross.writer.(interface{ Response() []byte })
+	switch {
+	case !ok:
+	case c.cross.remade:
+		c.keepPassed(w.Response())
+	default:
 		c.keep(w.Response())
 	}
 }
@@ -269,6 +274,7 @@ func (c *call) crossesForKept() bool {
 }
 
 func (c *call) putResponse(r responses.Record) {
+	r.Input, r.Response = c.revealKept(r.Input), c.revealKept(r.Response)
 	r.Tenant, r.Model = strings.Clone(c.tenant()), strings.Clone(c.j.TargetModel)
 	if err := c.g.responses.Put(context.Background(), r); err != nil {
 		c.note("translate", "the response is not kept: "+err.Error())

@@ -106,8 +106,8 @@ func TestSignpost(t *testing.T) {
 			status: 405, has: []string{"Allow: POST", `{"error":{"message":"This address takes POST, not GET.`},
 		},
 		{
-			name: "an OpenAI address that is not served is told in the dialect too", request: "POST /v1/audio/speech HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}",
-			status: 404, has: []string{`{"error":{"message":"This version of the gateway does not serve POST /v1/audio/speech`, `"code":"route_not_found"`},
+			name: "an OpenAI address that is not served is told in the dialect too", request: "POST /v1/fine_tuning/jobs HTTP/1.1\nHost: h\nContent-Length: 2\n\n{}",
+			status: 404, has: []string{`{"error":{"message":"This version of the gateway does not serve POST /v1/fine_tuning/jobs`, `"code":"route_not_found"`},
 		},
 	})
 }

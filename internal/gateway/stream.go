@@ -19,7 +19,7 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 		return c.passModel(t, u, a, nil)
 	}
 	c.j.Stream = true
-	if c.cross.on {
+	if c.cross.on || c.guard.answers() && c.remakes() {
 		c.beginCrossed(s)
 		c.crossedHead(u, c.cross.writer.ContentType())
 	} else {
@@ -49,14 +49,17 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 			c.releaseAnswer()
 			return c.callerLeft()
 		}
-		if s.Stopped() || c.unfold.err != nil || c.cross.on && c.cross.err != nil || c.noContent(s, a) {
+		if s.Stopped() || c.unfold.err != nil || c.through() && c.cross.err != nil || c.guard.stopped() || c.noContent(s, a) {
 			return c.streamOver(t, u, a, s, false)
 		}
 	}
 }
 
+// through tells whether the events of a stream go through the canonical form.
+func (c *call) through() bool { return c.cross.on || c.cross.remade }
+
 func (c *call) sendPieces() bool {
-	if c.cross.on {
+	if c.through() {
 		return c.sendCrossed()
 	}
 	for _, p := range c.pieces {
@@ -88,17 +91,30 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	var end llm.End
 	c.pieces, end = s.Finish(clean, c.pieces[:0])
 	c.takeUsage(s)
-	if c.cross.on && c.cross.err != nil {
+	if c.guard.stopped() {
+		return c.streamBlocked(t, a)
+	}
+	if c.through() && c.cross.err != nil {
 		s.State().Problem = "an event could not be translated: " + c.cross.err.Error()
 		end = llm.End{Kind: fault.MalformedStream, Problem: s.State().Problem}
 	}
 	if end.Complete && c.j.Usage.Source == "partial" {
 		c.j.Usage.Source = "counted"
 	}
+	var broken []string // what was promised and is not so
+	if end.Complete && c.cross.on {
+		if kind, problem, evidence := c.checkStreamed(); kind != "" {
+			end, broken = llm.End{Kind: kind, Problem: problem}, append([]string{problem}, evidence...)
+		}
+	}
 	if end.Complete {
-		if c.cross.on {
+		if c.through() {
 			c.endCrossed()
 			c.noteLosses()
+			if c.guard.stopped() {
+				return c.streamBlocked(t, a)
+			}
+			c.noteFound("answer")
 		}
 		if !c.sendPieces() {
 			c.releaseAnswer()
@@ -121,7 +137,8 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 		// Before any of the answer, and it says what is wrong: it failed as a refusal would have.
 		a.Kind = frame.Kind
 	}
-	evidence := streamEvidence(s)
+	c.noteFound("answer")
+	evidence := append(streamEvidence(s), broken...)
 	if s.State().Events == 0 && a.Kind == fault.TruncatedStream && len(c.streamHead) > 0 && c.streamHead[0] == '<' {
 		a.Kind = fault.MalformedStream
 		end.Problem = "instead of events came " + llm.DescribeBody(c.streamHead)
@@ -138,7 +155,7 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	c.j.Cut = true
 	c.failWith(diagnose.Input{Kind: a.Kind, Attempts: c.j.Attempts, Evidence: evidence, Status: 200})
 	state := s.State()
-	if c.cross.on {
+	if c.through() {
 		state = c.cross.writer.State()
 	}
 	event := c.dialect.AppendErrorEvent(nil, c.op, c.modelFailure(c.finding, c.faultView()), state)

@@ -12,6 +12,7 @@ import (
 	"causeway/internal/llm"
 	"causeway/internal/llm/canon"
 	"causeway/internal/llm/jsontree"
+	"causeway/internal/llm/rerank"
 	"causeway/internal/snapshot"
 	"causeway/internal/wire"
 )
@@ -29,6 +30,8 @@ const maxCrossed = 64 << 20
 type crossing struct {
 	on    bool
 	query string // ours in the provider's address
+	// remade tells that the request passed, and the events of its stream are taken apart and written again.
+	remade bool
 	*crossed
 }
 
@@ -54,7 +57,7 @@ type form interface {
 	read(m llm.Match, body []byte) error
 	request() *canon.Request
 	// codecs finds what writes for the provider's dialect; false when it has no such operation.
-	provider(d llm.Dialect) (op llm.Operation, ok bool)
+	provider(p *snapshot.Provider) (op llm.Operation, ok bool)
 	write(to *canon.Target, r *canon.Report) ([]byte, error)
 	answer(text []byte, r *canon.Report) ([]byte, error)
 }
@@ -68,6 +71,12 @@ func (c *call) passes() bool {
 		if c.crossesForKept() {
 			return false
 		}
+	case llm.Files, llm.Batches:
+		return true
+	case llm.Rerank:
+		if rerank.ShapeOf(c.provider.Kind) != rerankShape(c.dialect) {
+			return false
+		}
 	}
 	return c.provider.Dialect.Name() == c.dialect.Name() && c.provider.Serves(c.op)
 }
@@ -77,6 +86,12 @@ func (c *call) passes() bool {
 func (c *call) crossOver() (ok, skip bool) {
 	x := &c.cross
 	x.on, x.query = false, ""
+	if x.remade { // for the stream of an attempt before
+		x.remade, x.crossed = false, nil
+	}
+	if ok, skip := c.takeCallersKey(); !ok {
+		return false, skip
+	}
 	if c.passes() {
 		c.place(c.dialect, c.op)
 		return true, false
@@ -102,7 +117,7 @@ func (c *call) crossOver() (ok, skip bool) {
 		}
 	}
 	x.speaks = c.provider.Dialect
-	if x.op, ok = x.form.provider(x.speaks); !ok {
+	if x.op, ok = x.form.provider(c.provider); !ok {
 		return c.notCrossing()
 	}
 	x.on = true
@@ -145,7 +160,12 @@ func (c *call) noteLosses() {
 
 // match is what the caller's address said.
 func (c *call) match() llm.Match {
-	return llm.Match{Op: c.op, Model: c.pathModel, Stream: c.pathStream, Detail: c.pathDetail, Query: view(c.rq.Query)}
+	m := llm.Match{Op: c.op, Model: c.pathModel, Stream: c.pathStream, Detail: c.pathDetail, Query: view(c.rq.Query)}
+	switch c.op {
+	case llm.Images, llm.Transcriptions, llm.Translations:
+		m.ContentType = view(c.rq.Header.Get(wire.ContentType))
+	}
+	return m
 }
 
 func (c *call) newForm() form {
@@ -154,6 +174,8 @@ func (c *call) newForm() form {
 		if d, ok := c.dialect.(canon.EmbedCodec); ok {
 			return &embedForm{from: d}
 		}
+	case llm.Rerank:
+		return &rerankForm{from: rerankShape(c.dialect)}
 	case llm.CountTokens:
 		if d, ok := c.dialect.(canon.CountCodec); ok {
 			return &countForm{from: d}
@@ -212,6 +234,9 @@ func (c *call) badBody(err error) bool {
 	}
 	if re != nil || errors.As(err, &re) {
 		f.param = re.Param()
+		if c.prompt.asked {
+			f.param = re.Pointer
+		}
 		f.evidence = []string{"JSON pointer: " + quotePointer(re.Pointer), fmt.Sprintf("at byte %d of the body", re.Offset)}
 	}
 	f.safe = f.detail
@@ -224,7 +249,7 @@ func (c *call) place(d llm.Dialect, op llm.Operation) {
 	switch {
 	case !ok:
 		c.pathBuf = append(c.pathBuf[:0], d.Path(op)...)
-		if op == llm.Stored {
+		if c.pathDetail != "" && !c.cross.on {
 			c.pathBuf = append(append(c.pathBuf, '/'), c.pathDetail...)
 		}
 	default:
@@ -272,7 +297,7 @@ func ofDialect(f *wire.Field) bool {
 	if f.ID == wire.ContentType || f.ID == wire.Accept {
 		return true
 	}
-	for _, prefix := range [...]string{"anthropic-", "openai-", "x-stainless-", "x-goog-", "x-amz-", "amz-sdk-", "x-client-name"} {
+	for _, prefix := range [...]string{"anthropic-", "openai-", "x-stainless-", "x-goog-", "x-amz-", "amz-sdk-", "x-client-name", "causeway-prompt-"} {
 		if len(f.Name) >= len(prefix) && wire.EqualFold(f.Name[:len(prefix)], prefix) {
 			return true
 		}
@@ -293,13 +318,20 @@ func (c *call) crossAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	c.standBack()
 	body, err := c.cross.form.answer(text, c.cross.report)
 	if err != nil {
-		evidence := []string{"the body is " + llm.DescribeBody(text)}
+		kind, problem, evidence := unfit(err)
+		if kind == "" {
+			kind, problem, evidence = fault.IncompatibleResponse, "the answer could not be translated: "+err.Error(), []string{"the body is " + llm.DescribeBody(text)}
+		}
 		c.releaseAnswer()
-		return c.modelFailed(a, fault.IncompatibleResponse, "the answer could not be translated: "+err.Error(), evidence)
+		return c.modelFailed(a, kind, problem, evidence)
+	}
+	var ok bool
+	if body, ok = c.guardAnswer(body); !ok {
+		return c.answerBlocked(t, a)
 	}
 	c.keep(body)
 	c.noteLosses()
-	c.crossedHead(u, "application/json")
+	c.crossedHead(u, c.answerType())
 	c.j.Status, c.j.BytesOut = u.Response.Status, int64(len(body))
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, int64(len(body)), -1) != nil {
 		c.releaseAnswer()
@@ -311,6 +343,33 @@ func (c *call) crossAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		return c.callerLeft()
 	}
 	return c.complete(t, u, a)
+}
+
+// unfit takes apart the error of an answer that is not what its caller was promised; kind is "" for any other.
+func unfit(err error) (kind fault.Kind, problem string, evidence []string) {
+	var u *canon.Unfit
+	if !errors.As(err, &u) {
+		return "", "", nil
+	}
+	return u.Kind, u.Problem, u.Evidence
+}
+
+// answerType is the Content-Type of an answer that crossed.
+func (c *call) answerType() string {
+	if f, ok := c.cross.form.(*chatForm); ok {
+		if t, ok := f.from.(canon.Typed); ok {
+			return t.AnswerType()
+		}
+	}
+	return "application/json"
+}
+
+// checkStreamed holds a stream that was whole to what its caller was promised.
+func (c *call) checkStreamed() (kind fault.Kind, problem string, evidence []string) {
+	if w, ok := c.cross.writer.(canon.CheckedWriter); ok {
+		return unfit(w.CheckEnd())
+	}
+	return "", "", nil
 }
 
 // crossHeld is deliverModel for an answer that crosses and is no stream: it is held whole, whatever its coding.
@@ -363,6 +422,9 @@ func (c *call) crossedHead(u *wire.Upcall, contentType string) {
 		c.answer.Add(f.ID, f.Name, f.Value)
 	}
 	c.addOurs()
+	if c.cross.crossed == nil || c.cross.report == nil {
+		return
+	}
 	if value := c.cross.report.Header(); value != "" {
 		c.answer.Add(wire.Other, nameTranslation, []byte(value))
 	}
@@ -383,7 +445,12 @@ var nameTranslation = []byte("Causeway-Translation")
 // beginCrossed gets ready to translate the events of s.
 func (c *call) beginCrossed(s *llm.Stream) {
 	x := &c.cross
-	c.standBack()
+	if x.on {
+		c.standBack()
+	}
+	if c.guard != nil {
+		c.guard.stream = nil
+	}
 	chat := x.form.(*chatForm)
 	x.reader, x.writer, x.out, x.err = chat.to.NewReader(), chat.from.NewWriter(chat.req, x.report), x.out[:0], nil
 	s.Tap(func(ev llm.Event) {
@@ -394,7 +461,7 @@ func (c *call) beginCrossed(s *llm.Stream) {
 			return
 		}
 		for i := range x.events {
-			x.out = x.writer.Write(x.out, &x.events[i])
+			c.writeEvent(&x.events[i])
 		}
 	})
 }
@@ -403,7 +470,10 @@ func (c *call) beginCrossed(s *llm.Stream) {
 func (c *call) endCrossed() {
 	x := &c.cross
 	for _, ev := range x.reader.End(x.events[:0]) {
-		x.out = x.writer.Write(x.out, &ev)
+		c.writeEvent(&ev)
+	}
+	if c.endGuarded(); c.guard.stopped() {
+		return
 	}
 	x.out = x.writer.End(x.out)
 	c.keepStreamed()

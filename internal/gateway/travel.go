@@ -68,6 +68,9 @@ func (c *call) releaseTarget() {
 	c.leaveTarget()
 	if t := c.holding; t != nil {
 		c.holding = nil
+		if t.Breaks() {
+			c.tell(t)
+		}
 		t.Release()
 	}
 }
@@ -112,7 +115,7 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 		c.useKept()
 	}
 	body := c.body
-	if c.model != nil {
+	if c.model != nil && c.stream == nil {
 		body = c.askModel()
 		length = int64(len(body))
 	}

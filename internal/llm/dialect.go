@@ -57,7 +57,9 @@ type Match struct {
 	Stream bool
 	Detail string
 	Query  string // as the caller sent it; set by the gateway
-	Allow  string // when the path is known and the method is not: the methods that are, for a 405
+	// ContentType is that of the body, where it may be a form; set by the gateway.
+	ContentType string
+	Allow       string // when the path is known and the method is not: the methods that are, for a 405
 }
 
 // Model is one entry of the list of models.
@@ -151,6 +153,13 @@ type VariantPlacer interface {
 type Versioned interface {
 	// AppendVersion appends the body of the answer.
 	AppendVersion(dst []byte) []byte
+}
+
+// Pager is a Dialect whose list of models comes in pages.
+type Pager interface {
+	// AppendModelPage is AppendModels for the page that a query asks for; without a word about it that is all of
+	// them. The error is a *RequestError whose Pointer names the parameter at fault.
+	AppendModelPage(dst []byte, models []Model, query string) ([]byte, error)
 }
 
 // Partial is a provider's Dialect that shares its name with another and the bodies of some operations only: the

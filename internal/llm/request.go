@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,8 @@ type Request struct {
 	// Also are the places of more strings that name the model, in order, each as Gemini's bodies do:
 	// "models/NAME". With them ModelAt and AskUsage are zero.
 	Also []jsonscan.Span
+	// Verbatim: the model stands in a form, where it is not quoted. Model does not alias the body then.
+	Verbatim bool
 }
 
 // Rewrite appends to dst the body with the model named model and, with ask, with the request for
@@ -46,12 +49,39 @@ func (r *Request) Rewrite(dst, body []byte, model string, ask bool) []byte {
 	}
 	if rename {
 		dst = append(dst, body[from:r.ModelAt.From]...)
-		dst, from = jsonscan.Quote(dst, model), r.ModelAt.To
+		if from = r.ModelAt.To; r.Verbatim {
+			dst = append(dst, model...)
+		} else {
+			dst = jsonscan.Quote(dst, model)
+		}
 	}
 	if ask {
 		dst, from = r.AskUsage.apply(dst, body, from), r.AskUsage.At.To
 	}
 	return append(dst, body[from:]...)
+}
+
+// Rename writes the model's new name into a form in place: what is moved is the shorter of what stands before and
+// behind it, so that a file of megabytes stays where it is. It returns the body as it is now, a part of the
+// old one's memory or, where that has no room for a longer name, a copy; r tells of the new one.
+func (r *Request) Rename(body []byte, model string) []byte {
+	at, size := r.ModelAt, len(body)
+	less := at.To - at.From - len(model)
+	switch {
+	case less >= 0 && at.From < size-at.To:
+		copy(body[less:], body[:at.From])
+		body = body[less:]
+	case less >= 0:
+		copy(body[at.To-less:], body[at.To:])
+		body = body[:size-less]
+	default:
+		body = slices.Grow(body, -less)[:size-less]
+		copy(body[at.To-less:], body[at.To:size])
+	}
+	copy(body[at.From:], model)
+	r.ModelAt.To = at.From + len(model)
+	r.Model = []byte(model)
+	return body
 }
 
 func (r *Request) renameAll(dst, body []byte, model string) []byte {

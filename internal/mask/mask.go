@@ -30,12 +30,14 @@ type Rule struct {
 	Detect      []string // names of built-in detectors
 	Keywords    []string // matched without regard to case, as whole words
 	Expressions []string // RE2
+	Paths       []PathRule
 	Way         Way
 }
 
 // Masker applies rules to texts. It is immutable and safe for concurrent use.
 type Masker struct {
 	finders []finder
+	paths   []jsonPath
 	key     []byte
 }
 
@@ -75,6 +77,13 @@ func New(rules []Rule, key []byte) (*Masker, error) {
 				return nil, fmt.Errorf("rule %s: %q matches the empty text", r.Name, text)
 			}
 			m.finders = append(m.finders, finder{rule: r.Name, label: "TEXT", way: r.Way, next: expression(re), window: maxWindow})
+		}
+		for _, p := range r.Paths {
+			segments, err := parsePath(p.Path)
+			if err != nil {
+				return nil, fmt.Errorf("rule %s: %q: %w", r.Name, p.Path, err)
+			}
+			m.paths = append(m.paths, jsonPath{segments: segments, rule: p, by: finder{rule: r.Name, label: "VALUE", way: r.Way}})
 		}
 	}
 	return m, nil
@@ -222,6 +231,9 @@ func partly(s, label string) string {
 
 // Vault keeps what one call has hidden. It must not be used concurrently. A nil Vault hides for good.
 type Vault struct {
+	// From is the number before the first placeholder's of each kind.
+	From int
+
 	byToken map[string]string
 	byText  map[string]string
 	next    map[string]int
@@ -241,7 +253,7 @@ func (v *Vault) hide(s, label string) string {
 		v.byToken, v.byText, v.next = map[string]string{}, map[string]string{}, map[string]int{}
 	}
 	v.next[label]++
-	t := "[" + label + "_" + strconv.Itoa(v.next[label]) + "]"
+	t := "[" + label + "_" + strconv.Itoa(v.From+v.next[label]) + "]"
 	v.byToken[t], v.byText[label+s] = s, t
 	return t
 }

@@ -14,7 +14,6 @@ type Stream struct {
 	vault  *Vault  // hides into
 	reveal *Vault  // puts back from
 	held   string
-	last   byte // the byte before held, so that a word's begin is known
 	found  []Found
 	block  *Found
 }
@@ -35,6 +34,9 @@ func (s *Stream) Blocked() *Found { return s.block }
 func (s *Stream) Feed(piece string) string {
 	if s.block != nil {
 		return ""
+	}
+	if s.held == "" {
+		piece = strings.Clone(piece) // it may be a view of what is read next
 	}
 	s.held += piece
 	return s.release(s.safe())
@@ -65,7 +67,7 @@ func (s *Stream) release(n int) string {
 			break
 		}
 		if h.to > n { // it reaches into what is held back: all of it stays
-			n = h.from
+			n = max(s.whole(text, h.from), from)
 			break
 		}
 		f := Found{Rule: h.by.rule, Label: h.by.label, Way: h.by.way}
@@ -104,16 +106,25 @@ func (s *Stream) safe() int {
 			n = min(n, i)
 		}
 	}
-	if !s.reveal.Empty() {
-		if i := strings.LastIndexByte(text, '['); i >= 0 && len(text)-i < maxToken && strings.IndexByte(text[i:], ']') < 0 {
-			n = min(n, i)
-		}
+	for n > 0 && n < len(text) && alnum(text[n-1]) && alnum(text[n]) {
+		n-- // what follows must not look like the begin of a word
 	}
 	if len(text)-n > mostHeld {
 		n = len(text) - mostHeld/2
 	}
 	for n > 0 && n < len(text) && !utf8.RuneStart(text[n]) {
 		n--
+	}
+	return s.whole(text, n)
+}
+
+// whole is n, or where a placeholder begins that n cuts.
+func (s *Stream) whole(text string, n int) int {
+	if s.reveal.Empty() {
+		return n
+	}
+	if i := strings.LastIndexByte(text[:n], '['); i >= 0 && n-i < maxToken && strings.IndexByte(text[i:n], ']') < 0 {
+		return i
 	}
 	return n
 }

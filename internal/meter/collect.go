@@ -46,6 +46,9 @@ var (
 	descTokens = desc("tokens_total",
 		"Tokens as providers reported them. cached and cache_write are part of input, reasoning is part of output.",
 		"model", "provider", "direction")
+	descCost = desc("cost_dollars_total",
+		"What calls of models cost in US dollars, by the prices of the configuration and the catalogue; models without a price cost nothing here.",
+		"application", "model", "provider")
 	descEvents = desc("stream_events_total",
 		"Server-sent events passed on to callers.", seriesLabels...)
 )
@@ -91,7 +94,7 @@ var (
 // allDescs is every metric of this package: it lets Prometheus check names and labels at the start.
 var allDescs = []*prometheus.Desc{
 	descCalls, descFailures, descCut, descDuration, descFirstByte, descBytesIn, descBytesOut,
-	descAttempts, descRetries, descAttemptFailures, descTokens, descEvents, descRPC,
+	descAttempts, descRetries, descAttemptFailures, descTokens, descCost, descEvents, descRPC,
 	descTunnelsOpen, descTunnels, descMessages, descCloses,
 	descGeneration, descReloadOK, descReloadTime, descReloadFailures,
 	descConnections, descInFlight, descAccepted, descTurnedAway,
@@ -105,7 +108,7 @@ var allDescs = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(allDescs, loadDescs, choosingDescs) {
+	for _, d := range slices.Concat(allDescs, loadDescs, choosingDescs, guardrailDescs) {
 		out <- d
 	}
 }
@@ -152,6 +155,7 @@ func (s *Series) collect(e emitter, set *Set) {
 			}
 		}
 	}
+	s.collectCost(e, set, l)
 	s.tunnels.collect(e, l)
 	if !called {
 		return
@@ -186,6 +190,22 @@ func (s *Series) collect(e emitter, set *Set) {
 		}
 		if n := s.attemptFailures[i].Load(); n > 0 {
 			e.counter(descAttemptFailures, float64(n), l[0], l[1], l[2], kind)
+		}
+	}
+}
+
+// collectCost shows what each application's calls cost.
+func (s *Series) collectCost(e emitter, set *Set, l []string) {
+	for _, cell := range *s.cells.Load() {
+		if cell == nil || cell.app != nil && set.apps[cell.app.name] != cell.app {
+			continue
+		}
+		if nano := cell.cost.Load(); nano > 0 {
+			name := ""
+			if cell.app != nil {
+				name = text(cell.app.name)
+			}
+			e.counter(descCost, float64(nano)/1e9, name, l[1], l[2])
 		}
 	}
 }
@@ -235,6 +255,9 @@ func (o *Sources) collect(e emitter) {
 	}
 	if o.Models != nil && o.Keys != nil {
 		collectChoosing(e, o.Models(), o.Keys())
+	}
+	if o.Guardrails != nil {
+		collectGuardrails(e, o.Guardrails())
 	}
 	if o.Ledger != nil {
 		l := o.Ledger()

@@ -194,6 +194,7 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 	failed := call(502, fault.ConnectionRefused)
 	failed.Attempts = []journey.Attempt{{Kind: fault.ConnectionRefused, Tunnel: &journey.TunnelFacts{WebSocket: true, MessagesUp: 1, By: journey.SideCaller}}}
 	failed.RPC = &journey.RPC{Form: "grpc"}
+	failed.Usage = journey.Usage{Source: "reported", Cost: 1, Priced: true}
 	set.Service("orders").Call(nil, failed)
 	set.Model("fast", "").Call(nil, failed)
 

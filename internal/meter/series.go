@@ -58,6 +58,7 @@ const shardWords = 2*(len(bounds)+2) + 6 + tokenDirections
 type cell struct {
 	app    *Application // nil: calls without an application
 	counts []atomic.Uint64
+	cost   atomic.Uint64 // billionths of a dollar
 }
 
 func newSeries(m *Meter, l labels) *Series {
@@ -77,7 +78,11 @@ func newSeries(m *Meter, l labels) *Series {
 // is kept.
 func (s *Series) Call(app *Application, j *journey.Journey) {
 	n := s.meter.shard()
-	s.cell(app).counts[n*codeStride+slotOf(j.Status)].Add(1)
+	who := s.cell(app)
+	who.counts[n*codeStride+slotOf(j.Status)].Add(1)
+	if j.Usage.Priced {
+		add(&who.cost, j.Usage.Cost)
+	}
 
 	sh := &s.shards[n]
 	sh.duration.observe(j.Total)

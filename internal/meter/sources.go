@@ -15,6 +15,8 @@ type Sources struct {
 	// Models and Keys are the targets of models, and the keys of providers.
 	Models func() []ModelTarget
 	Keys   func() []ProviderKey
+	// Guardrails is what guardrails have found.
+	Guardrails func() []GuardrailFound
 }
 
 // Door is the state of the gateway's listener.

@@ -44,7 +44,7 @@ func number(name string) int {
 func (c *Caller) MayCall(service string) bool { return c.services[service] }
 
 // MayAsk reports whether the application has a subscription to a prompt.
-func (c *Caller) MayAsk(prompt string) bool { return c.prompts[prompt] }
+func (c *Caller) MayAsk(prompt string) bool { return c.prompts[prompt] || c.prompts["*"] }
 
 // MayUse reports whether the application may use a model: a name under models, or, with direct,
 // PROVIDER/MODEL. A subscription to models/fast grants what fast resolves to through fast alone;

@@ -72,6 +72,16 @@ func lineCredential(k *catalog.ProviderKey, auth string) Credential {
 	return Credential{Line: slices.Concat([]byte(keyField(auth)), []byte(v), crlf), Hint: hintOf(v), Name: k.Name, secret: []byte(v)}
 }
 
+// CallerCredential is a caller's own key for a provider with CallerKey, as the provider wants it.
+func (p *Provider) CallerCredential(key string) *Credential {
+	auth := "bearer"
+	if p.Vendor != nil {
+		auth = p.Vendor.Sends()
+	}
+	c := lineCredential(&catalog.ProviderKey{Name: "of the caller", Value: catalog.Secret(key)}, auth)
+	return &c
+}
+
 var crlf = []byte("\r\n")
 
 // credentials makes a provider's keys. What old has made a Signer of and has not changed keeps it, with the

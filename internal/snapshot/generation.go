@@ -12,6 +12,7 @@ import (
 
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
+	"causeway/internal/llm/prompt"
 	"causeway/internal/meter"
 	"causeway/internal/policy"
 	"causeway/internal/price"
@@ -37,6 +38,7 @@ type Generation struct {
 	HeaderConditions bool    // some route has them
 	NamedHosts       bool    // some route names hosts
 	Services         map[string]*Service
+	Prompts          map[string]*prompt.API
 	Providers        map[string]*Provider
 	Models           map[string]*Model
 	Keys             *policy.KeyRing
@@ -55,6 +57,7 @@ type Generation struct {
 	prober   prober
 	// allowances are what applications may use, by name.
 	allowances map[string]*Allowance
+	guards     *guards // nil where nothing is guarded
 }
 
 // Service is one REST API, compiled.
@@ -139,7 +142,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 		Number: 1, Hash: c.Hash, Catalog: c, PublicURL: c.Server.PublicURL, MaxBody: c.Server.MaxBody,
 		MaxCalls: c.Server.MaxCalls, Trusted: trustedList(c.Server.TrustedProxies), Created: d.now(),
 		Services: map[string]*Service{}, Providers: map[string]*Provider{}, Models: map[string]*Model{},
-		Applications: map[string]*meter.Application{},
+		Applications: map[string]*meter.Application{}, Prompts: map[string]*prompt.API{},
 		LLMPrefix:    c.LLM.Prefix, LLMOff: c.LLM.Off, llmHosts: c.LLM.Hosts, Dialects: d.Dialects, Meter: b.set,
 		Other: b.set.Other(),
 	}
@@ -159,6 +162,12 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 		return nil, err
 	}
 	g.allowances = allowances(c.Applications)
+	for name, p := range c.Prompts {
+		g.Prompts[name] = prompt.New(p)
+	}
+	if err := b.guards(c, g); err != nil {
+		return nil, err
+	}
 	g.origins, g.pools = b.origins, b.pools
 	return g, nil
 }
@@ -194,7 +203,7 @@ func (b *builder) services(c *catalog.Catalog, g *Generation) error {
 		up, err := b.upstream(upstreamSpec{
 			name: name, targets: s.Upstream.Targets, balance: s.Upstream.Balance, host: s.Upstream.Host,
 			headers: s.Upstream.Headers, timeouts: s.Upstream.Timeouts, retries: s.Upstream.Retries,
-			health: s.Upstream.Health, tls: s.Upstream.TLS, maxBusy: s.Upstream.MaxBusy, proxy: s.Upstream.ProxyProtocol, protocol: s.Upstream.Protocol,
+			health: s.Upstream.Health, tls: s.Upstream.TLS, maxBusy: s.Upstream.MaxBusy, breaker: s.Upstream.Breaker, proxy: s.Upstream.ProxyProtocol, protocol: s.Upstream.Protocol,
 		}, oldUp)
 		if err != nil {
 			return fmt.Errorf("compiling service %w", err)

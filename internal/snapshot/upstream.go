@@ -149,6 +149,7 @@ type upstreamSpec struct {
 	health   *catalog.Health
 	tls      catalog.UpstreamTLS
 	maxBusy  int
+	breaker  *catalog.Breaker
 	keys     []catalog.ProviderKey
 	proxy    int    // catalog.Upstream.ProxyProtocol
 	protocol string // catalog.Upstream.Protocol; "" is http1
@@ -182,7 +183,7 @@ func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	u.Pool, err = upstream.New(upstream.Options{
-		Name: s.name, Targets: specs, Balance: s.balance, MaxBusy: s.maxBusy, Health: s.health,
+		Name: s.name, Targets: specs, Balance: s.balance, MaxBusy: s.maxBusy, Health: s.health, Breaker: s.breaker, Opened: b.opened(s.name, s.targets),
 		Check: func(ctx context.Context, target int) upstream.CheckResult {
 			return checkHealth(ctx, u, s.health, target)
 		},
@@ -200,6 +201,14 @@ func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
 	u.keyPool(s.keys, old)
 	b.pools = append(b.pools, u.Pool)
 	return u, nil
+}
+
+// opened tells the log that a breaker leaves a target alone.
+func (b *builder) opened(name string, targets []catalog.Target) func(int, upstream.Reason, time.Time) {
+	log := b.deps.Log
+	return func(i int, why upstream.Reason, until time.Time) {
+		log.Warn("a target is left alone: its breaker is open", "upstream", name, "target", targets[i].URL, "kind", string(why.Kind), "reason", why.Text, "until", until.UTC().Format(time.RFC3339))
+	}
 }
 
 // origin returns the connections to a target: those of the generation before where nothing about

@@ -96,6 +96,21 @@ CREATE INDEX responses_root ON responses (tenant, root);
 CREATE INDEX responses_expires ON responses (expires);
 CREATE INDEX responses_age ON responses (created, size);
 `,
+	`
+-- Objects that providers keep under ids of their own (files, batches), and whose they are (internal/owner).
+CREATE TABLE owned (
+	provider TEXT    NOT NULL,
+	id       TEXT    NOT NULL,
+	tenant   TEXT    NOT NULL,
+	kind     TEXT    NOT NULL,
+	created  INTEGER NOT NULL,
+	models   TEXT    NOT NULL,
+	billed   INTEGER NOT NULL,
+	PRIMARY KEY (provider, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX owned_id ON owned (id);
+CREATE INDEX owned_tenant ON owned (tenant, provider, kind);
+`,
 }
 
 // migrate brings the schema up to the last of list.

@@ -29,6 +29,9 @@ type Options struct {
 	Balance string       // as in catalog.Upstream; "" is round_robin, "weighted" is the same
 	MaxBusy int          // calls that a target may have at once; 0 = no limit
 	Health  *catalog.Health
+	Breaker *catalog.Breaker // nil: none
+	// Opened is told when a breaker leaves a target alone; may be nil. It must not block.
+	Opened func(target int, why Reason, until time.Time)
 	// Check makes one health check of the target with this index. It must return soon after ctx
 	// ends and may be called concurrently for different targets. Needed when Health is set.
 	Check func(ctx context.Context, target int) CheckResult
@@ -55,6 +58,8 @@ type Pool struct {
 	health  *catalog.Health
 	check   func(ctx context.Context, target int) CheckResult
 	changed func(target int, healthy bool, reason Reason)
+	opened  func(target int, why Reason, until time.Time)
+	breaker *catalog.Breaker
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -79,7 +84,7 @@ const maxTargets = 1 << 16
 
 // New makes a pool whose targets are all taken to be healthy. It starts nothing: see Start.
 func New(o Options) (*Pool, error) {
-	p := &Pool{name: o.Name, maxBusy: int64(o.MaxBusy), health: o.Health, check: o.Check, changed: o.Changed, now: o.Now, log: o.Log}
+	p := &Pool{name: o.Name, maxBusy: int64(o.MaxBusy), health: o.Health, check: o.Check, changed: o.Changed, opened: o.Opened, breaker: o.Breaker, now: o.Now, log: o.Log}
 	var err error
 	if p.balance, p.by, err = parseBalance(o.Balance); err != nil {
 		return nil, fmt.Errorf("upstream of %s: %w", o.Name, err)
@@ -99,6 +104,7 @@ func New(o Options) (*Pool, error) {
 			Index: i, URL: spec.URL, Weight: spec.Weight, pool: p, seed: Hash([]byte(spec.URL)),
 			load: &load{}, verdict: newVerdict(p.now()),
 		})
+		p.targets[i].load.breaker.Store(newBreaker(o.Breaker))
 		p.equal = p.equal && spec.Weight == o.Targets[0].Weight
 	}
 	p.setTurns()
@@ -160,7 +166,14 @@ func (p *Pool) Adopt(old *Pool) {
 		if from == nil {
 			continue
 		}
+		own := t.load.breaker.Load()
 		t.load = from.load
+		if was := t.load.breaker.Load(); (was == nil) != (own == nil) || was != nil && was.set != own.set {
+			t.load.breaker.Store(own)
+			if own == nil || was != nil {
+				t.Unhold()
+			}
+		}
 		if sameHealth {
 			t.verdict = from.verdict
 		}

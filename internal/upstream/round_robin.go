@@ -21,7 +21,7 @@ func (p *Pool) chooseInTurn(s skip) *Target {
 	if len(turns) > 0 {
 		for range 4 + 2*min(len(p.targets), 8) {
 			t := p.targets[turns[p.draw(len(turns), s)]]
-			if !s.has(t) && t.usable() && t.take() {
+			if !s.has(t) && t.usable() && !t.warming() && t.take() {
 				return t
 			}
 		}

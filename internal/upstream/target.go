@@ -24,7 +24,8 @@ type load struct {
 	picked   atomic.Uint64
 	lastGood atomic.Int64 // Unix nanoseconds, 0 never
 	held     atomic.Pointer[hold]
-	_        [32]byte
+	breaker  atomic.Pointer[breaker] // nil: none
+	_        [24]byte
 }
 
 // hold keeps a target out of use until a time.
@@ -73,7 +74,7 @@ func (t *Target) Healthy() bool { return t.verdict.healthy.Load() }
 
 // usable reports whether calls may go to the target now, slots aside.
 func (t *Target) usable() bool {
-	return t.Weight > 0 && t.verdict.healthy.Load() && !t.isHeld()
+	return t.Weight > 0 && t.verdict.healthy.Load() && !t.isHeld() && t.load.breaker.Load().may()
 }
 
 func (t *Target) isHeld() bool {
@@ -83,6 +84,10 @@ func (t *Target) isHeld() bool {
 
 // take reserves a slot. At no moment are more than max_busy taken.
 func (t *Target) take() bool {
+	b := t.load.breaker.Load()
+	if !b.claim() {
+		return false
+	}
 	limit := t.pool.maxBusy
 	if limit == 0 {
 		t.load.busy.Add(1)
@@ -90,6 +95,9 @@ func (t *Target) take() bool {
 		for {
 			n := t.load.busy.Load()
 			if n >= limit {
+				if b != nil && b.tried.Load() {
+					b.trial.Store(false)
+				}
 				return false
 			}
 			if t.load.busy.CompareAndSwap(n, n+1) {

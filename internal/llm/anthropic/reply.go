@@ -78,21 +78,7 @@ func errorType(kind fault.Kind, status int) string {
 
 // AppendModels appends the list of models, all on one page.
 func (d Dialect) AppendModels(dst []byte, models []llm.Model) []byte {
-	dst = append(dst, `{"data":[`...)
-	for i, m := range models {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = d.AppendModel(dst, m)
-	}
-	dst = append(dst, `],"first_id":`...)
-	if len(models) == 0 {
-		return append(dst, `null,"has_more":false,"last_id":null}`...)
-	}
-	dst = jsonscan.Quote(dst, models[0].ID)
-	dst = append(dst, `,"has_more":false,"last_id":`...)
-	dst = jsonscan.Quote(dst, models[len(models)-1].ID)
-	return append(dst, '}')
+	return d.appendPage(dst, models, false)
 }
 
 // AppendModel appends one model. A time that is not known is the epoch, as the API writes it.

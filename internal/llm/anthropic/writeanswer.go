@@ -239,6 +239,9 @@ func (w *answering) citation(c *canon.Citation) {
 }
 
 func (w *answering) thinking(p *canon.Part) {
+	if p.Text == "" && p.Signature == "" {
+		return // there was reasoning, and nothing is told of it
+	}
 	w.Object()
 	signature := canon.WrapSignature(p.Signature, p.SignedBy, name)
 	if p.Redacted || p.Text == "" && p.SignedBy != name {

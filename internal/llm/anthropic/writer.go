@@ -228,17 +228,14 @@ func (w *writer) index(dst []byte, event string) []byte {
 	return strconv.AppendInt(dst, int64(w.block), 10)
 }
 
-// open writes content_block_start. Redacted thinking waits for its data.
+// open writes content_block_start. Thinking waits for its text, or for the data that stands in its place.
 func (w *writer) open(dst []byte, o *opened) []byte {
-	if o.quiet || o.data {
+	if o.quiet || o.kind == canon.Thinking {
 		return dst
 	}
 	o.begun = true
 	dst = w.index(dst, "content_block_start")
-	switch o.kind {
-	case canon.Thinking:
-		return append(dst, ",\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"...)
-	case canon.ToolCall:
+	if o.kind == canon.ToolCall {
 		dst = append(dst, `,"content_block":{"type":"tool_use","id":`...)
 		dst = jsonscan.Quote(dst, w.callID(o.id))
 		dst = append(dst, `,"name":`...)
@@ -252,6 +249,13 @@ func (w *writer) open(dst []byte, o *opened) []byte {
 	return append(dst, ",\"content_block\":{\"type\":\"text\",\"text\":\"\",\"citations\":null}}\n\n"...)
 }
 
+// think writes the content_block_start of thinking that is told.
+func (w *writer) think(dst []byte, o *opened) []byte {
+	o.begun = true
+	dst = w.index(dst, "content_block_start")
+	return append(dst, ",\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n"...)
+}
+
 func (w *writer) delta(dst []byte, o *opened, text string) []byte {
 	switch {
 	case text == "":
@@ -259,8 +263,10 @@ func (w *writer) delta(dst []byte, o *opened, text string) []byte {
 	case o != w.live:
 		o.text = append(o.text, text...)
 		return dst
-	case !o.begun:
+	case !o.begun && (o.kind != canon.Thinking || o.data):
 		return dst
+	case !o.begun:
+		dst = w.think(dst, o)
 	}
 	w.state.Content = true
 	switch {
@@ -298,13 +304,16 @@ func (w *writer) sign(dst []byte, o *opened, ev *canon.Event) []byte {
 		return dst
 	}
 	signature := canon.WrapSignature(ev.Signature, ev.SignedBy, name)
-	if !o.data {
+	switch {
+	case !o.begun && !o.data && !ev.Redacted && ev.SignedBy == name:
+		dst = w.think(dst, o)
+		fallthrough
+	case o.begun && !o.data:
 		return w.piece(dst, "signature_delta", "signature", signature)
-	}
-	if o.begun {
+	case o.begun:
 		return dst
 	}
-	o.begun = true
+	o.begun, o.data = true, true
 	dst = w.index(dst, "content_block_start")
 	dst = append(dst, `,"content_block":{"type":"redacted_thinking","data":`...)
 	dst = jsonscan.Quote(dst, signature)

@@ -120,6 +120,7 @@ func (codec) WriteAnswer(a *canon.Answer, _ *canon.Request, r *canon.Report) []b
 	writeStop(w, &choice)
 	w.Name("usage")
 	writeUsage(w, &a.Usage)
+	loseUsage(&a.Usage, r)
 	w.Name("metrics")
 	w.Object()
 	w.IntMember("latencyMs", a.LatencyMS)
@@ -156,6 +157,13 @@ func writeStop(w *jsonWriter, c *canon.Choice) {
 		w.Object()
 		w.StrMember("stop_sequence", c.StopWord)
 		w.End()
+	}
+}
+
+// loseUsage tells what of the usage has no member here.
+func loseUsage(u *canon.Usage, r *canon.Report) {
+	if u.Reasoning > 0 {
+		r.Add("answer.usage.reasoning_tokens", canon.Dropped, "Bedrock counts them with the output alone")
 	}
 }
 

@@ -300,6 +300,7 @@ func (s *streamWriter) End(dst []byte) []byte {
 	return s.frame(dst, "metadata", func(w *jsonWriter) {
 		w.Name("usage")
 		writeUsage(w, &s.usage)
+		loseUsage(&s.usage, s.r)
 		w.Name("metrics")
 		w.Object()
 		w.IntMember("latencyMs", s.latency)

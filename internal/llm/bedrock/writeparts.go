@@ -281,8 +281,11 @@ func writeCitation(w *jsonWriter, c *canon.Citation) {
 		return
 	}
 	w.Object()
-	if c.Title != "" {
+	switch {
+	case c.Title != "":
 		w.StrMember("title", c.Title)
+	case c.URL == "" && c.FileID != "":
+		w.StrMember("title", c.FileID)
 	}
 	if c.Cited != "" {
 		w.Name("sourceContent")

@@ -2,6 +2,7 @@ package canon
 
 import (
 	"causeway/internal/catalog"
+	"causeway/internal/fault"
 	"causeway/internal/llm"
 	"causeway/internal/llm/jsontree"
 )
@@ -59,6 +60,34 @@ type Speaker interface {
 	// Codec is the codec for op on either side; nil when op does not cross to other dialects.
 	Codec(op llm.Operation) Codec
 }
+
+// Checker is a Codec that has promised its caller something of the answers, such as a schema.
+type Checker interface {
+	// CheckAnswer tells in what an answer is not what was promised: an *Unfit, nil when it is.
+	CheckAnswer(a *Answer) error
+}
+
+// CheckedWriter is a Writer that has promised its caller something of the whole answer.
+type CheckedWriter interface {
+	Writer
+	// CheckEnd is asked before End: an *Unfit when what was written is not what was promised.
+	CheckEnd() error
+}
+
+// Typed is a Codec whose answers are not all application/json.
+type Typed interface {
+	// AnswerType is the Content-Type of what WriteAnswer writes.
+	AnswerType() string
+}
+
+// Unfit says that a valid answer is not what its caller was promised.
+type Unfit struct {
+	Kind     fault.Kind
+	Problem  string // one phrase
+	Evidence []string
+}
+
+func (e *Unfit) Error() string { return e.Problem }
 
 // Target is who a request is written for.
 type Target struct {

@@ -1,6 +1,7 @@
 package cohere
 
 import (
+	"crypto/rand"
 	"strconv"
 
 	"causeway/internal/llm/canon"
@@ -19,7 +20,7 @@ func (codec) WriteAnswer(a *canon.Answer, req *canon.Request, r *canon.Report) [
 	w := requestWriter{req: &canon.Request{}, r: r}
 	w.Buf = make([]byte, 0, 1024)
 	w.Object()
-	w.StrMember("id", a.ID)
+	w.StrMember("id", idOf(a.ID))
 	w.Name("message")
 	w.answer(c.Parts)
 	reason, exact := reasonOf(c.Finish, c.FinishRaw)
@@ -27,6 +28,7 @@ func (codec) WriteAnswer(a *canon.Answer, req *canon.Request, r *canon.Report) [
 		r.Add("answer.finish_reason", canon.Approximated, "Cohere has no word for "+c.FinishRaw)
 	}
 	w.StrMember("finish_reason", reason)
+	loseOfEnd(c.StopWord, &a.Usage, r)
 	writeUsage(&w.Writer, &a.Usage)
 	if len(c.Logprobs) > 0 {
 		w.Name("logprobs")
@@ -38,6 +40,24 @@ func (codec) WriteAnswer(a *canon.Answer, req *canon.Request, r *canon.Report) [
 	}
 	w.End()
 	return w.Buf
+}
+
+// loseOfEnd tells what an answer's end says that has no member here.
+func loseOfEnd(stopWord string, u *canon.Usage, r *canon.Report) {
+	if stopWord != "" {
+		r.Add("answer.stop_sequence", canon.Dropped, "Cohere does not tell which stop sequence came")
+	}
+	if u.CacheWrite > 0 {
+		r.Add("answer.usage.cache_write_tokens", canon.Dropped, "Cohere counts them with the input alone")
+	}
+}
+
+// idOf is an answer's id; Cohere's always have one.
+func idOf(id string) string {
+	if id != "" {
+		return id
+	}
+	return rand.Text()
 }
 
 // answer writes the message of an answer.

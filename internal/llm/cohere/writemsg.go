@@ -64,8 +64,11 @@ func (w *requestWriter) onlyDocuments(m *canon.Message) bool {
 	return m.Role == canon.User && len(w.docs) > 0
 }
 
-// mark tells that the mark of a prompt's cache is lost.
+// mark tells that the mark of a prompt's cache is lost, and so is what proves another provider's reasoning.
 func (w *requestWriter) mark(p *canon.Part) {
+	if p.Signature != "" && p.Kind != canon.Thinking {
+		w.lose(p.At, "thoughtSignature", canon.Dropped, "only the provider that made it can read it")
+	}
 	if p.Cache != nil {
 		w.lose(p.At, "cache_control", canon.Dropped, "Cohere keeps prompts by itself")
 	}

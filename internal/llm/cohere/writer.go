@@ -26,6 +26,7 @@ type writer struct {
 	contents, calls, cites int
 	finish                 canon.Finish
 	timeout                bool
+	stopWord               string
 	usage                  canon.Usage
 }
 
@@ -78,7 +79,7 @@ func (w *writer) Write(dst []byte, ev *canon.Event) []byte {
 	switch ev.Kind {
 	case canon.Start:
 		w.event(dst, "message-start")
-		w.j.StrMember("id", ev.ID)
+		w.j.StrMember("id", idOf(ev.ID))
 		w.message()
 		w.j.Embed([]byte(`"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]`))
 		return w.close(3)
@@ -87,6 +88,7 @@ func (w *writer) Write(dst []byte, ev *canon.Event) []byte {
 	case canon.Finished:
 		w.finish = ev.Finish
 		w.timeout = ev.FinishRaw == reasonTimeout
+		w.stopWord = strings.Clone(ev.StopWord)
 		return dst
 	case canon.Used:
 		w.usage = *ev.Usage
@@ -268,6 +270,7 @@ func (w *writer) End(dst []byte) []byte {
 	w.j.Name("delta")
 	w.j.Object()
 	w.j.StrMember("finish_reason", reason)
+	loseOfEnd(w.stopWord, &w.usage, w.r)
 	writeUsage(&w.j, &w.usage)
 	dst = w.close(2)
 	w.state.Ended, w.state.Done = true, true

@@ -96,6 +96,7 @@ func (s *streamWriter) Write(dst []byte, ev *canon.Event) []byte {
 		writeLogprobs(&s.w, ev.Logprobs)
 		return s.close()
 	case canon.Finished:
+		loseStopWord(ev.StopWord, s.r)
 		s.finished = append(s.finished, heldFinish{ev.Choice, finishWord(ev.Finish, strings.Clone(ev.FinishRaw))})
 	case canon.Used:
 		s.usage = *ev.Usage
@@ -285,6 +286,7 @@ func (s *streamWriter) End(dst []byte) []byte {
 	}
 	w.End()
 	writeMetadata(w, &s.usage, s.tier)
+	loseUsage(&s.usage, s.r)
 	writeFrame(w, s.id, s.model, s.created)
 	dst = s.seal()
 	if s.framed {

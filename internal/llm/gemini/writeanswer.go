@@ -26,6 +26,7 @@ func (codec) WriteAnswer(a *canon.Answer, req *canon.Request, r *canon.Report) [
 		w.End()
 	}
 	writeMetadata(&w, &a.Usage, a.ServiceTier)
+	loseUsage(&a.Usage, r)
 	model := a.Model
 	if model == "" {
 		model = req.Model
@@ -77,12 +78,16 @@ func writeCandidate(w *jsontree.Writer, c *canon.Choice, r *canon.Report) {
 		w.StrMember("finishReason", finishWord(c.Finish, c.FinishRaw))
 	}
 	w.IntMember("index", int64(c.Index))
-	if c.StopWord != "" {
-		r.Add("answer.stop_sequence", canon.Dropped, "Gemini does not tell which stop sequence came")
-	}
+	loseStopWord(c.StopWord, r)
 	writeLogprobs(w, c.Logprobs)
 	writeCitations(w, cites)
 	w.End()
+}
+
+func loseStopWord(word string, r *canon.Report) {
+	if word != "" {
+		r.Add("answer.stop_sequence", canon.Dropped, "Gemini does not tell which stop sequence came")
+	}
 }
 
 // writeAnswerPart writes one part; false when it has no place in an answer of the API's.
@@ -290,6 +295,13 @@ func writeLogprob(w *jsontree.Writer, p *canon.Logprob) {
 	w.Name("logProbability")
 	w.Float(p.Logprob)
 	w.End()
+}
+
+// loseUsage tells what of the usage has no member here.
+func loseUsage(u *canon.Usage, r *canon.Report) {
+	if u.CacheWrite > 0 {
+		r.Add("answer.usage.cache_write_tokens", canon.Dropped, "Gemini counts them with the input alone")
+	}
 }
 
 // writeMetadata writes usageMetadata, whose counts stand beside each other.

@@ -345,5 +345,5 @@ func (w *writer) format() {
 			return
 		}
 	}
-	w.RawMember("responseJsonSchema", w.fit(f.Schema, f.At, "schema", "json_schema"))
+	w.RawMember("responseJsonSchema", w.fit(f.Described(), f.At, "schema", "json_schema"))
 }

@@ -48,7 +48,7 @@ func TestFoldHoldsTheOrder(t *testing.T) {
 		{"text", []canon.Event{start, begin(0, canon.Text), delta(0, canon.Text), end(0, canon.Text), finished, {Kind: canon.Used, Usage: &usage}}, -1, true},
 		{"calls that are open at once", []canon.Event{start, begin(0, canon.ToolCall), begin(1, canon.ToolCall), delta(0, canon.ToolCall), end(1, canon.ToolCall), end(0, canon.ToolCall), finished}, -1, true},
 		{"no start", []canon.Event{begin(0, canon.Text)}, 0, false},
-		{"two starts", []canon.Event{start, start}, 1, false},
+		{"two starts", []canon.Event{start, start}, 1, true},
 		{"a delta of nothing", []canon.Event{start, delta(0, canon.Text)}, 1, false},
 		{"a delta of another kind", []canon.Event{start, begin(0, canon.Text), delta(0, canon.Thinking)}, 2, false},
 		{"a part while another is open", []canon.Event{start, begin(0, canon.Text), begin(1, canon.ToolCall)}, 2, false},

@@ -144,7 +144,7 @@ func TestWhatOtherDialectsAsk(t *testing.T) {
 		}, nil, "/messages/0/content", `a\nb`, ""},
 		{"an image that is fetched", `{"model":"m","messages":[{"role":"user","content":"a","images":["aGk="]}]}`, func(req *canon.Request) {
 			req.Messages[0].Parts[1].Media = &canon.Media{URL: "https://example.com/a.png"}
-		}, func(string) (string, string, error) { return "image/png", "Ynll", nil }, "/messages/0/images/0", "Ynll", ""},
+		}, func(string) (string, string, error) { return "image/png", "Ynll", nil }, "/messages/0/images/0", "Ynll", "messages.0.images.0;emulated"},
 		{"an image that can't be", `{"model":"m","messages":[{"role":"user","content":"a","images":["aGk="]}]}`, func(req *canon.Request) {
 			req.Messages[0].Parts[1].Media = &canon.Media{URL: "https://example.com/a.png"}
 		}, func(string) (string, string, error) { return "", "", errors.New("it is too large") }, "/messages/0/images", "<nil>", "messages.0.images.0;dropped"},

@@ -33,6 +33,8 @@ func (c codec) WriteAnswer(a *canon.Answer, req *canon.Request, r *canon.Report)
 		writeLogprobs(&w, choice.Logprobs)
 	}
 	tail(&w, reasonOf(choice.Finish, choice.FinishRaw, r), &a.Usage)
+	loseUsage(&a.Usage, r)
+	loseStopWord(choice.StopWord, r)
 	if a.LatencyMS > 0 {
 		w.IntMember("total_duration", a.LatencyMS*int64(time.Millisecond))
 	}
@@ -65,6 +67,24 @@ func tail(w *jsontree.Writer, reason string, u *canon.Usage) {
 	}
 	if u.Output >= 0 {
 		w.IntMember("eval_count", u.Output)
+	}
+}
+
+// loseUsage tells what of the usage has no member here.
+func loseUsage(u *canon.Usage, r *canon.Report) {
+	for _, c := range [...]struct {
+		name  string
+		count int64
+	}{{"reasoning_tokens", u.Reasoning}, {"cached_tokens", u.Cached}, {"cache_write_tokens", u.CacheWrite}} {
+		if c.count > 0 {
+			r.Add("answer.usage."+c.name, canon.Dropped, "Ollama counts them with the rest alone")
+		}
+	}
+}
+
+func loseStopWord(word string, r *canon.Report) {
+	if word != "" {
+		r.Add("answer.stop_sequence", canon.Dropped, "Ollama does not tell which stop sequence came")
 	}
 }
 
@@ -204,7 +224,8 @@ type writer struct {
 // call is a call whose arguments are still coming.
 type call struct {
 	canon.Call
-	args []byte
+	args  []byte
+	image bool // it is an image, whose bytes args are
 }
 
 // ContentType is that of lines of JSON.
@@ -283,6 +304,10 @@ func (w *writer) Write(dst []byte, ev *canon.Event) []byte {
 		w.r.Add("answer."+ev.PartKind.String()+".signature", canon.Dropped, "Ollama's answers are not signed")
 	case canon.Cite:
 		w.r.Add("answer.citations", canon.Dropped, "Ollama's answers have none")
+	case canon.MediaDelta:
+		if c := w.call(ev.Part); c != nil {
+			c.args = append(c.args, ev.Text...)
+		}
 	case canon.EndPart:
 		return w.endPart(dst, ev.Part)
 	case canon.Probs:
@@ -295,6 +320,7 @@ func (w *writer) Write(dst []byte, ev *canon.Event) []byte {
 		return w.end()
 	case canon.Finished:
 		w.finish, w.raw = ev.Finish, strings.Clone(ev.FinishRaw)
+		loseStopWord(ev.StopWord, w.r)
 	case canon.Used:
 		w.usage = *ev.Usage
 		w.latency = time.Duration(ev.LatencyMS) * time.Millisecond
@@ -315,17 +341,12 @@ func (w *writer) begin(dst []byte, ev *canon.Event) []byte {
 		c.ID = strings.Clone(ev.Call.ID)
 		c.Name = strings.Clone(ev.Call.Name)
 		w.calls[ev.Part] = c
-	case ev.PartKind == canon.Image && ev.Media != nil && ev.Media.Data != "":
-		w.line(dst)
-		w.open()
-		w.j.StrMember(w.textName(), "")
-		w.j.Name("images")
-		w.j.Array()
-		w.j.Str(ev.Media.Data)
-		w.j.End()
-		w.close()
-		w.state.Content = true
-		return w.end()
+	case ev.PartKind == canon.Image:
+		c := &call{image: true}
+		if ev.Media != nil {
+			c.args = append(c.args, ev.Media.Data...)
+		}
+		w.calls[ev.Part] = c
 	default:
 		w.r.Add("answer."+ev.PartKind.String(), canon.Dropped, "Ollama's answers have none")
 	}
@@ -360,6 +381,9 @@ func (w *writer) endPart(dst []byte, part int) []byte {
 		return dst
 	}
 	w.calls[part] = nil
+	if c.image {
+		return w.imagePart(dst, c.args)
+	}
 	c.Args = string(c.args)
 	w.line(dst)
 	w.open()
@@ -374,6 +398,24 @@ func (w *writer) endPart(dst []byte, part int) []byte {
 	return w.end()
 }
 
+// imagePart writes an image that is whole now.
+func (w *writer) imagePart(dst, data []byte) []byte {
+	if len(data) == 0 {
+		w.r.Add("answer.image", canon.Dropped, "Ollama's images are bytes")
+		return dst
+	}
+	w.line(dst)
+	w.open()
+	w.j.StrMember(w.textName(), "")
+	w.j.Name("images")
+	w.j.Array()
+	w.j.Str(string(data))
+	w.j.End()
+	w.close()
+	w.state.Content = true
+	return w.end()
+}
+
 // End writes the last line. The durations are those that the gateway saw, but for a total that the provider tells:
 // nothing was loaded, and reading the prompt lasted until content came.
 func (w *writer) End(dst []byte) []byte {
@@ -384,6 +426,7 @@ func (w *writer) End(dst []byte) []byte {
 	w.j.StrMember(w.textName(), "")
 	w.close()
 	tail(&w.j, reason, &w.usage)
+	loseUsage(&w.usage, w.r)
 	now := time.Now()
 	if first.IsZero() {
 		first = now

@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	"causeway/internal/llm/canon"
@@ -102,6 +103,7 @@ func (w *requestWriter) message(m *canon.Message) {
 	case canon.ToolRole:
 		for i := range m.Parts {
 			if p := &m.Parts[i]; p.Result != nil {
+				w.mark(p)
 				w.result(p)
 			} else {
 				w.r.Lose(p.At, canon.Dropped, "not a tool's result")
@@ -139,8 +141,12 @@ func (w *requestWriter) text(parts []canon.Part, between string) string {
 	}
 	for i := range parts {
 		p := &parts[i]
-		if p.Cache != nil {
-			w.lose(p.At, "cache_control", canon.Dropped, "Ollama keeps prompts by itself")
+		w.mark(p)
+		if p.Signature != "" && p.Kind != canon.Thinking {
+			w.lose(p.At, "thoughtSignature", canon.Dropped, "only the provider that made it can read it")
+		}
+		if len(p.Citations) > 0 {
+			w.loseCitations(p)
 		}
 		switch p.Kind {
 		case canon.Text, canon.Refusal:
@@ -157,6 +163,23 @@ func (w *requestWriter) text(parts []canon.Part, between string) string {
 		return b.String()
 	}
 	return text
+}
+
+// mark tells that the mark of a prompt's cache is lost.
+func (w *requestWriter) mark(p *canon.Part) {
+	if p.Cache != nil {
+		w.lose(p.At, "cache_control", canon.Dropped, "Ollama keeps prompts by itself")
+	}
+}
+
+// loseCitations tells that the sources of a text stay behind: by the name that the caller has for them, where it
+// stands at the part.
+func (w *requestWriter) loseCitations(p *canon.Part) {
+	at := w.req.Doc.At(p.At)
+	if n := at.First("citations", "annotations"); n.Exists() {
+		at = n
+	}
+	w.r.Lose(at.Ref(), canon.Dropped, "Ollama's messages have no sources")
 }
 
 // document is a document's text, where it is one.
@@ -251,6 +274,7 @@ func (w *requestWriter) image(p *canon.Part) string {
 			w.r.Lose(p.At, canon.Dropped, "it can't be fetched: "+err.Error())
 			return ""
 		}
+		w.r.Lose(p.At, canon.Emulated, "fetched by the gateway")
 		return data
 	case m.URL != "":
 		w.r.Lose(p.At, canon.Dropped, "Ollama takes images as bytes, and this gateway does not fetch them")
@@ -464,10 +488,16 @@ func (w *requestWriter) options(own []jsontree.Node) (rest []jsontree.Node) {
 		w.Name(name)
 	}
 	for _, p := range optionParams {
-		if json := w.r.Take(p.id); json != nil {
-			begin(p.name)
-			w.Raw(json)
+		json := w.r.Take(p.id)
+		if json == nil {
+			continue
 		}
+		if _, err := strconv.ParseInt(string(json), 10, 64); p.whole && err != nil {
+			w.r.Lose(w.req.Params[p.id].At, canon.Dropped, "Ollama's whole numbers have 64 bits")
+			continue
+		}
+		begin(p.name)
+		w.Raw(json)
 	}
 	if json := w.r.Take(canon.MaxTokens); json != nil {
 		begin("num_predict")

@@ -15,7 +15,9 @@ func required(op llm.Operation) string {
 		return "output"
 	case llm.Moderations:
 		return "results"
-	case llm.Stored: // a response, a list of items, or that it was deleted
+	case llm.Stored, llm.Files, llm.Batches: // an object, a list of them, or that one was deleted
+		return ""
+	case llm.Transcriptions, llm.Translations: // a text, and more by the format that was asked for
 		return ""
 	}
 	return "data"
@@ -30,12 +32,17 @@ func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 		return incompatible(answer, llm.DescribeBody(body))
 	}
 	want, found, failed := required(op), false, false
+	images := int64(0)
 	var k jsonscan.Key
 	for ok := scan.Object(); ok && scan.Member(&k); {
 		if k.Is(want) && scan.Peek() == jsonscan.Array {
 			found = true
 			if want == "choices" && answer.Finish == "" {
 				answer.Finish = readChoices(&scan)
+				continue
+			}
+			if op == llm.Images {
+				images = elements(&scan)
 				continue
 			}
 		}
@@ -62,10 +69,21 @@ func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 	case !found && want != "":
 		return incompatible(answer, "a JSON object without \""+want+"\"")
 	}
+	if images > 0 && !said(&answer.Usage) {
+		extra(&answer.Usage).Images = images
+	}
 	if said(&answer.Usage) {
 		answer.Usage.Source = "reported"
 	}
 	return answer
+}
+
+// elements passes an array and counts what stands in it.
+func elements(scan *jsonscan.Scanner) (n int64) {
+	for ok := scan.Array(); ok && scan.Element(); n++ {
+		scan.Skip()
+	}
+	return n
 }
 
 func incompatible(a llm.Answer, problem string) llm.Answer {

@@ -50,7 +50,7 @@ func lostMembers(doc *jsontree.Doc) (list []string) {
 func openAnswer(root jsontree.Node) *canon.Answer {
 	a := &canon.Answer{
 		ID: root.Get("id").Str(), Model: root.Get("model").Str(),
-		Fingerprint: root.Get("system_fingerprint").Str(), ServiceTier: root.Get("service_tier").Str(),
+		Fingerprint: root.Get("system_fingerprint").Str(), ServiceTier: tierOf(root.Get("service_tier").Str()),
 	}
 	if created := root.Get("created"); created.Kind() == jsonscan.Number {
 		v, _ := created.Float() // some servers have a fraction
@@ -60,7 +60,7 @@ func openAnswer(root jsontree.Node) *canon.Answer {
 	usage := root.Get("usage")
 	a.Usage, _ = readChatUsage(usage)
 	if tier := usage.Get("service_tier"); tier.IsString() && a.ServiceTier == "" { // Mistral
-		a.ServiceTier = tier.Str()
+		a.ServiceTier = tierOf(tier.Str())
 	}
 	return a
 }

@@ -64,6 +64,15 @@ func answerID(id, prefix string) string {
 	return prefix + hex.EncodeToString(b[:])
 }
 
+// tierOf is how a call was served, in OpenAI's words where it has one.
+func tierOf(tier string) string {
+	switch tier {
+	case "standard", "STANDARD":
+		return "default"
+	}
+	return tier
+}
+
 // tail writes those with which it ends.
 func tail(w *jsontree.Writer, a *canon.Answer) {
 	if a.Usage.Input >= 0 || a.Usage.Output >= 0 {
@@ -71,7 +80,7 @@ func tail(w *jsontree.Writer, a *canon.Answer) {
 		writeUsage(w, &a.Usage)
 	}
 	if a.ServiceTier != "" {
-		w.StrMember("service_tier", a.ServiceTier)
+		w.StrMember("service_tier", tierOf(a.ServiceTier))
 	}
 	if a.Fingerprint != "" {
 		w.StrMember("system_fingerprint", a.Fingerprint)

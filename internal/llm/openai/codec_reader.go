@@ -75,7 +75,7 @@ func (s *chatStream) Read(ev llm.Event, out []canon.Event) ([]canon.Event, error
 		s.started = true
 		start := canon.Event{
 			Kind: canon.Start, ID: root.Get("id").Str(), Model: root.Get("model").Str(),
-			Fingerprint: root.Get("system_fingerprint").Str(), ServiceTier: root.Get("service_tier").Str(),
+			Fingerprint: root.Get("system_fingerprint").Str(), ServiceTier: tierOf(root.Get("service_tier").Str()),
 		}
 		if created := root.Get("created"); created.Kind() == jsonscan.Number {
 			v, _ := created.Float()

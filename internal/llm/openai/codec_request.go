@@ -2,6 +2,7 @@ package openai
 
 import (
 	"slices"
+	"strconv"
 
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
@@ -114,6 +115,9 @@ func (o *chatOut) params() {
 		}
 		if p.own && !o.own && !o.has(name) || !o.takes(p.name) {
 			continue
+		}
+		if _, err := strconv.ParseInt(string(o.req.Params[p.id].JSON), 10, 64); p.id == canon.Seed && err != nil {
+			continue // Cohere's have 64 bits without sign
 		}
 		o.w.RawMember(o.named(name), o.r.Take(p.id))
 	}

@@ -42,7 +42,7 @@ func readChatUsage(n jsontree.Node) (u canon.Usage, said bool) {
 	switch {
 	case u.Output < 0 && u.Input >= 0 && total >= u.Input:
 		u.Output = total - u.Input
-	case u.Reasoning > 0 && u.Input >= 0 && total == u.Input+u.Output+u.Reasoning: // xAI counts it beside
+	case u.Reasoning > 0 && u.Input >= 0 && total == u.Input+u.Output+u.Reasoning, u.Output >= 0 && u.Reasoning > u.Output: // xAI counts it beside, and Vercel's gateway
 		u.Output += u.Reasoning
 	}
 	return u, u.Input >= 0 || u.Output >= 0

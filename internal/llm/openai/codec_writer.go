@@ -141,7 +141,7 @@ func (s *chunks) start(ev *canon.Event) {
 	w.Buf = append(w.Buf, ']')
 	if ev.ServiceTier != "" {
 		w.Buf = append(w.Buf, `,"service_tier":`...)
-		w.Str(ev.ServiceTier)
+		w.Str(tierOf(ev.ServiceTier))
 	}
 	if ev.Fingerprint != "" {
 		var f jsontree.Writer

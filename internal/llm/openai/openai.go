@@ -32,7 +32,7 @@ const modelsPath = "/v1/models"
 
 // Routes lists the addresses under the SDK's base URL http://HOST:PORT/v1.
 func (Dialect) Routes() []llm.Route {
-	return []llm.Route{
+	return append([]llm.Route{
 		{Method: http.MethodPost, Path: "/v1/chat/completions", Op: llm.Chat},
 		{Method: http.MethodPost, Path: "/v1/completions", Op: llm.Completions},
 		{Method: http.MethodPost, Path: "/v1/responses", Op: llm.Responses},
@@ -44,7 +44,7 @@ func (Dialect) Routes() []llm.Route {
 		{Method: http.MethodGet, Path: "/v1/realtime", Op: llm.Realtime},
 		{Method: http.MethodGet, Path: modelsPath, Op: llm.ListModels},
 		{Method: http.MethodGet, Path: modelsPath + "/*", Op: llm.GetModel},
-	}
+	}, mediaRoutes()...)
 }
 
 // Lookup finds the operation of method and path.
@@ -71,7 +71,7 @@ func (Dialect) Lookup(method, path string) (m llm.Match, ok bool) {
 		}
 		model, found := strings.CutPrefix(path, modelsPath+"/")
 		if !found || model == "" {
-			return llm.Match{}, false
+			return lookupMedia(method, path)
 		}
 		m.Op, m.Model, want = llm.GetModel, model, http.MethodGet
 	}
@@ -123,6 +123,20 @@ func (Dialect) Path(op llm.Operation) string {
 		return "/realtime"
 	case llm.ListModels, llm.GetModel:
 		return "/models"
+	case llm.Rerank:
+		return "/rerank"
+	case llm.Images:
+		return "/images"
+	case llm.Speech:
+		return "/audio/speech"
+	case llm.Transcriptions:
+		return "/audio/transcriptions"
+	case llm.Translations:
+		return "/audio/translations"
+	case llm.Files:
+		return "/files"
+	case llm.Batches:
+		return "/batches"
 	}
 	return ""
 }
@@ -139,8 +153,11 @@ func (Dialect) LongAnswer(llm.Operation) *llm.LongAnswer {
 // NewStream follows a streamed answer. strip takes out the usage that was asked for only by us: the
 // chunk without choices that carries it, and the "usage":null of the chunks before.
 func (Dialect) NewStream(op llm.Operation, strip bool) *llm.Stream {
-	if op == llm.Responses || op == llm.Stored {
+	switch op {
+	case llm.Responses, llm.Stored:
 		return llm.NewStream(&responsesJudge{}, 0)
+	case llm.Images, llm.Speech, llm.Transcriptions, llm.Translations:
+		return llm.NewStream(mediaJudge{}, 0)
 	}
 	return llm.NewStream(&chatJudge{strip: strip}, 0)
 }

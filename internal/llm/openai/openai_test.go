@@ -55,7 +55,7 @@ var streamed = []struct {
 	{"ollama-0020", used(169, 55, -1, -1, -1), "tool_calls"},
 	{"ollama-0022", used(300, 45, -1, -1, -1), "tool_calls"},
 	{"vercel-gw-0014", used(16, 7, 0, -1, 0), "stop"},
-	{"vercel-gw-0028", used(40, 14, 0, -1, 43), "stop"},
+	{"vercel-gw-0028", used(40, 57, 0, -1, 43), "stop"},
 }
 
 // whole is what the recorded chat answers that were not streamed say.

@@ -16,13 +16,19 @@ const (
 func (Dialect) ReadRequest(req *llm.Request, match llm.Match, body []byte) error {
 	op := match.Op
 	*req = llm.Request{Op: op}
+	switch {
+	case op == llm.Speech:
+		return readSpeech(req, body)
+	case llm.IsForm(match.ContentType):
+		return llm.ReadFormRequest(req, match.ContentType, body)
+	}
 	var scan jsonscan.Scanner
 	scan.Reset(body)
 	var m llm.Members
 	switch op {
-	case llm.Responses:
+	case llm.Responses, llm.Images, llm.Transcriptions, llm.Translations:
 		m = llm.Enter(&scan, "", "model", "stream")
-	case llm.Embeddings, llm.Moderations:
+	case llm.Embeddings, llm.Moderations, llm.Rerank:
 		m = llm.Enter(&scan, "", "model")
 	default:
 		m = llm.Enter(&scan, "", "model", "stream", "stream_options")
@@ -60,8 +66,8 @@ func (Dialect) ReadRequest(req *llm.Request, match llm.Match, body []byte) error
 		return &llm.RequestError{Pointer: "/model", Offset: len(body), Problem: "is missing"}
 	}
 	switch {
-	case op == llm.Responses:
-		req.UsageAsked = true // response.completed always has it
+	case op != llm.Chat && op != llm.Completions:
+		req.UsageAsked = true // the last event always has it, or never
 	case !req.Stream || req.UsageAsked:
 	case m.Saw(memberStreamOptions):
 		req.AskUsage = ask

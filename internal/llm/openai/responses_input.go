@@ -112,10 +112,19 @@ func (o *responsesOut) mark(p *canon.Part) {
 		o.w.RawStr(`{"mode":"explicit"}`)
 		return
 	}
-	at := o.req.Doc.At(p.At).Get("cache_control")
-	if at.Exists() {
-		o.r.Add(at.Path(), canon.Approximated, "the provider keeps prompts by itself")
+	o.loseMark(p)
+}
+
+// loseMark tells of a mark of the prompt's cache where an item has no place for one.
+func (o *responsesOut) loseMark(p *canon.Part) {
+	if p.Cache == nil {
+		return
 	}
+	at := o.req.Doc.At(p.At)
+	if mark := at.Get("cache_control"); mark.Exists() {
+		at = mark
+	}
+	o.r.Lose(at.Ref(), canon.Approximated, "the provider keeps prompts by itself")
 }
 
 func (o *responsesOut) image(p *canon.Part) {
@@ -257,6 +266,7 @@ func (o *responsesOut) outputItem(parts []canon.Part) {
 		if p.Signature != "" && p.SignedBy != dialectName {
 			o.r.Lose(p.At, canon.Approximated, "without the proof of another provider's reasoning")
 		}
+		o.loseMark(p)
 		writeCallItem(&o.w, p, o.callID(p.Call), p.ID, "")
 	case canon.Other:
 		if fromResponses(o.req) && p.SignedBy == dialectName {
@@ -338,6 +348,7 @@ func (o *responsesOut) result(p *canon.Part) {
 		o.r.Lose(p.At, canon.Dropped, "")
 		return
 	}
+	o.loseMark(p)
 	w.Object()
 	if res.Custom || o.isCustom(res.ID) {
 		w.StrMember("type", "custom_tool_call_output")

@@ -23,7 +23,7 @@ type responseObject struct {
 }
 
 func newResponseObject(req *canon.Request, id, model string, created int64, tier string) *responseObject {
-	o := &responseObject{id: responseID(id), model: model, created: created, tier: tier, echo: responseEcho(req)}
+	o := &responseObject{id: responseID(id), model: model, created: created, echo: responseEcho(req)}
 	o.base = strings.TrimPrefix(o.id, responsePrefix)
 	if o.model == "" {
 		o.model = req.Model
@@ -31,10 +31,18 @@ func newResponseObject(req *canon.Request, id, model string, created int64, tier
 	if o.created == 0 {
 		o.created = time.Now().Unix()
 	}
-	if o.tier == "" {
+	o.setTier(tier)
+	return o
+}
+
+// setTier notes how the call was served. Responses has a word for it always, and knows no other vendor's.
+func (o *responseObject) setTier(tier string) {
+	switch tier = tierOf(tier); tier {
+	case "auto", "default", "flex", "scale", "priority":
+		o.tier = tier
+	default:
 		o.tier = "default"
 	}
-	return o
 }
 
 const responsePrefix = "resp_"

@@ -108,7 +108,7 @@ func (s *responsesWriter) Write(dst []byte, ev *canon.Event) []byte {
 		s.out = outcomeOf(ev.Finish, string([]byte(ev.FinishRaw)), refused)
 	case canon.Used:
 		if s.usage = *ev.Usage; ev.ServiceTier != "" {
-			s.obj.tier = string([]byte(ev.ServiceTier))
+			s.obj.setTier(string([]byte(ev.ServiceTier)))
 		}
 	}
 	return s.w.Buf

@@ -127,6 +127,12 @@ func (s *responsesWriter) endPart(part int) {
 	switch p.Kind {
 	case canon.Text:
 		p.Text = text
+		if len(s.probs) > 0 { // told behind the last piece of text
+			s.inPart("response.output_text.delta", &o)
+			s.w.StrMember("delta", "")
+			writeProbsMember(&s.w, s.probs)
+			s.send()
+		}
 		o.probs = joinProbs(o.probs, s.probs)
 		s.probs = s.probs[:0]
 		s.items[o.item].probs[o.content] = o.probs

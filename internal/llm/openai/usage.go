@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"strconv"
+
 	"causeway/internal/journey"
 	"causeway/internal/llm"
 	"causeway/internal/llm/jsonscan"
@@ -24,8 +26,14 @@ func readUsage(scan *jsonscan.Scanner) journey.Usage {
 			u.Output = count(scan)
 		case "total_tokens":
 			total = count(scan)
-		case "prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details":
-			readDetails(scan, &u)
+		case "prompt_tokens_details", "input_tokens_details", "input_token_details":
+			readDetails(scan, &u, true)
+		case "completion_tokens_details", "output_tokens_details", "output_token_details":
+			readDetails(scan, &u, false)
+		case "seconds": // of a transcription that is charged by its length
+			if ms := milliseconds(scan); ms > 0 {
+				extra(&u).Milliseconds = ms
+			}
 		case "prompt_cache_hit_tokens": // DeepSeek, beside or instead of the details
 			if n := count(scan); u.Cached < 0 {
 				u.Cached = n
@@ -41,14 +49,15 @@ func readUsage(scan *jsonscan.Scanner) journey.Usage {
 	switch {
 	case u.Output < 0 && u.Input >= 0 && total >= u.Input: // embeddings
 		u.Output = total - u.Input
-	case u.Reasoning > 0 && u.Input >= 0 && total == u.Input+u.Output+u.Reasoning:
-		// xAI counts reasoning beside completion_tokens, everybody else inside.
+	case u.Reasoning > 0 && u.Input >= 0 && total == u.Input+u.Output+u.Reasoning, u.Output >= 0 && u.Reasoning > u.Output:
+		// xAI counts reasoning beside completion_tokens, and Vercel's gateway does for some models; everybody else inside.
 		u.Output += u.Reasoning
 	}
 	return u
 }
 
-func readDetails(scan *jsonscan.Scanner, u *journey.Usage) {
+// readDetails reads the parts of the input's or the output's tokens.
+func readDetails(scan *jsonscan.Scanner, u *journey.Usage, input bool) {
 	if scan.Peek() != jsonscan.Object {
 		scan.Skip()
 		return
@@ -62,6 +71,18 @@ func readDetails(scan *jsonscan.Scanner, u *journey.Usage) {
 			u.CacheWrite = count(scan)
 		case "reasoning_tokens":
 			u.Reasoning = count(scan)
+		case "audio_tokens":
+			if n := count(scan); n > 0 && input {
+				extra(u).AudioIn = n
+			} else if n > 0 {
+				extra(u).AudioOut = n
+			}
+		case "image_tokens":
+			if n := count(scan); n > 0 && input {
+				extra(u).ImageIn = n
+			} else if n > 0 {
+				extra(u).ImageOut = n
+			}
 		default:
 			scan.Skip()
 		}
@@ -77,5 +98,26 @@ func count(scan *jsonscan.Scanner) int64 {
 	return jsonscan.Int(scan.Bytes(scan.Skip()))
 }
 
+// extra is where the counts of a usage stand that few have.
+func extra(u *journey.Usage) *journey.UsageExtra {
+	if u.Extra == nil {
+		u.Extra = new(journey.UsageExtra)
+	}
+	return u.Extra
+}
+
+// milliseconds passes a length in seconds.
+func milliseconds(scan *jsonscan.Scanner) int64 {
+	if scan.Peek() != jsonscan.Number {
+		scan.Skip()
+		return 0
+	}
+	s, err := strconv.ParseFloat(string(scan.Bytes(scan.Skip())), 64)
+	if err != nil || s < 0 || s > 1e9 {
+		return 0
+	}
+	return int64(s*1000 + 0.5)
+}
+
 // said tells whether u says anything.
-func said(u *journey.Usage) bool { return u.Input >= 0 || u.Output >= 0 }
+func said(u *journey.Usage) bool { return u.Input >= 0 || u.Output >= 0 || u.Extra != nil }

@@ -10,6 +10,8 @@
 package rerank
 
 import (
+	"bytes"
+
 	"causeway/internal/fault"
 	"causeway/internal/journey"
 	"causeway/internal/llm"
@@ -381,8 +383,8 @@ func writeUsage(w *jsontree.Writer, u *canon.Usage, shape Shape, r *canon.Report
 	w.End()
 }
 
-// Judge reads usage of a whole answer and tells whether it is one, as Dialect.ReadAnswer does. What counts only
-// searches has no token usage.
+// Judge reads usage of a whole answer and tells whether it is one, as Dialect.ReadAnswer does. What counts
+// searches tells them in Usage.Extra.
 func Judge(body []byte) llm.Answer {
 	answer := llm.Answer{Usage: llm.NoUsage()}
 	var scan jsonscan.Scanner
@@ -412,7 +414,7 @@ func Judge(body []byte) llm.Answer {
 	case !found:
 		answer.Kind, answer.Problem = fault.IncompatibleResponse, `a JSON object without "results"`
 	}
-	if answer.Usage.Input >= 0 {
+	if answer.Usage.Input >= 0 || answer.Usage.Extra != nil {
 		answer.Usage.Source = "reported"
 	}
 	return answer
@@ -426,6 +428,12 @@ func judgeTokens(scan *jsonscan.Scanner, u *journey.Usage) {
 	}
 	var k jsonscan.Key
 	for ok := scan.Object(); ok && scan.Member(&k); {
+		if k.Is("search_units") {
+			if n := units(scan); n > 0 {
+				u.Extra = &journey.UsageExtra{Searches: n}
+			}
+			continue
+		}
 		known := k.Is("total_tokens") || k.Is("prompt_tokens") || k.Is("input_tokens")
 		if !known || scan.Peek() != jsonscan.Number {
 			scan.Skip()
@@ -435,6 +443,16 @@ func judgeTokens(scan *jsonscan.Scanner, u *journey.Usage) {
 			u.Input = v
 		}
 	}
+}
+
+// units passes a count that may be written with a fraction of nought.
+func units(scan *jsonscan.Scanner) int64 {
+	if scan.Peek() != jsonscan.Number {
+		scan.Skip()
+		return 0
+	}
+	number, _, _ := bytes.Cut(scan.Bytes(scan.Skip()), []byte{'.'})
+	return jsonscan.Int(number)
 }
 
 func judgeMeta(scan *jsonscan.Scanner, u *journey.Usage) {

@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"embed"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -62,6 +63,7 @@ func open(t testing.TB, file string, loose bool) *Spec {
 	if loose {
 		loosen(doc)
 	}
+	modernize(doc)
 	s := &Spec{compiler: jsonschema.NewCompiler(), compiled: map[string]*jsonschema.Schema{}}
 	s.compiler.DefaultDraft(jsonschema.Draft2020)
 	s.compiler.UseRegexpEngine(expression)
@@ -89,6 +91,33 @@ func loosen(v any) {
 	}
 }
 
+// modernize brings what descriptions still say in older drafts of JSON Schema to the form of 2020-12: nullable, and
+// schemas that contain themselves, which are not followed.
+func modernize(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if _, old := v["$recursiveAnchor"].(bool); old {
+			delete(v, "$recursiveAnchor")
+		}
+		if _, old := v["$recursiveRef"].(string); old {
+			delete(v, "$recursiveRef")
+		}
+		for _, e := range v {
+			modernize(e)
+		}
+		if v["nullable"] == true {
+			one := maps.Clone(v)
+			clear(v)
+			delete(one, "nullable")
+			v["anyOf"] = []any{one, map[string]any{"type": "null"}}
+		}
+	case []any:
+		for _, e := range v {
+			modernize(e)
+		}
+	}
+}
+
 // decode reads a description, which most write in YAML.
 func decode(text []byte) (any, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
@@ -102,7 +131,7 @@ func decode(text []byte) (any, error) {
 }
 
 // large are bounds beyond 64 bits, which the YAML reader takes for text: with a fraction they are numbers.
-var large = regexp.MustCompile(`(?m)(maximum|minimum): \d{19,}$`)
+var large = regexp.MustCompile(`(?m)(maximum|minimum): -?\d{19,}$`)
 
 // anything is an expression that Go does not have: it holds nothing to it.
 type anything string
