@@ -143,7 +143,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 		MaxCalls: c.Server.MaxCalls, Trusted: trustedList(c.Server.TrustedProxies), Created: d.now(),
 		Services: map[string]*Service{}, Providers: map[string]*Provider{}, Models: map[string]*Model{},
 		Applications: map[string]*meter.Application{}, Prompts: map[string]*prompt.API{},
-		LLMPrefix:    c.LLM.Prefix, LLMOff: c.LLM.Off, llmHosts: c.LLM.Hosts, Dialects: d.Dialects, Meter: b.set,
+		LLMPrefix: c.LLM.Prefix, LLMOff: c.LLM.Off, llmHosts: c.LLM.Hosts, Dialects: d.Dialects, Meter: b.set,
 		Other: b.set.Other(),
 	}
 	if old != nil {
