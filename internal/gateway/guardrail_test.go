@@ -169,13 +169,12 @@ providers:
 
 // say puts a text to a model and returns what was said back: the text, or the arguments of a call.
 type said struct {
-	status    int
-	body      string
-	text      string
-	args      string
-	complete  bool
-	header    http.Header
-	elsewhere string // other texts of the answer
+	status   int
+	body     string
+	text     string
+	args     string
+	complete bool
+	header   http.Header
 }
 
 func (r *rig) say(t testing.TB, caller int, key, model, text string, stream bool) said {

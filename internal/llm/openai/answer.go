@@ -80,8 +80,12 @@ func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 
 // elements passes an array and counts what stands in it.
 func elements(scan *jsonscan.Scanner) (n int64) {
-	for ok := scan.Array(); ok && scan.Element(); n++ {
+	if !scan.Array() {
+		return 0
+	}
+	for scan.Element() {
 		scan.Skip()
+		n++
 	}
 	return n
 }
