@@ -498,7 +498,7 @@ func TestAddressesOfModels(t *testing.T) {
 			want(t, path, a.status, 404)
 			contains(t, path, modelError(t, a).Error.Message, "the model's address is /v1/chat/completions", "base URL http://HOST:PORT/v1")
 		}
-		a := fetch(t, client(t), "POST", g.URL+"/v1/images/generations", strings.NewReader("{}"), keyed(webKey)...)
+		a := fetch(t, client(t), "POST", g.URL+"/v1/vector_stores", strings.NewReader("{}"), keyed(webKey)...)
 		want(t, "an address of later versions", a.status, 404)
 		contains(t, "what is said of it", modelError(t, a).Error.Message, "This version", "POST /v1/chat/completions")
 		want(t, "another address", fetch(t, client(t), "GET", g.URL+"/chat/completions", nil).problem(t).Kind, "route_not_found")

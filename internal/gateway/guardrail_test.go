@@ -347,8 +347,9 @@ func TestABlockedAnswerIsNotHandedOn(t *testing.T) {
 			}
 		}
 	}
-	if s := r.say(t, 0, webKey, "openai/m", "launch code", true); s.status != 403 || s.complete {
-		t.Errorf("a stream that had not begun: %d %s", s.status, s.body)
+	// At its first words it is a 403 where nothing has left, such as the role that OpenAI's streams begin with.
+	if s := r.say(t, 0, webKey, "openai/m", "launch code", true); s.status != 403 && s.status != 200 || s.complete || !strings.Contains(s.body, "answer_blocked") {
+		t.Errorf("a stream blocked at its first words: %d %s", s.status, s.body)
 	}
 }
 

@@ -283,7 +283,8 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 		Listen: func() Listen {
 			return Listen{ProxyAccepted: [3]int64{0, 6, 7}, ProxyRefused: map[string]int64{"malformed": 2}, HandOverFailures: 1, Leaving: true}
 		},
-		Ledger: func() Ledger { return Ledger{BacklogBytes: 11, Dropped: 3, DroppedFailed: 1, Killed: 1, Full: true} },
+		Ledger:     func() Ledger { return Ledger{BacklogBytes: 11, Dropped: 3, DroppedFailed: 1, Killed: 1, Full: true} },
+		Guardrails: func() []GuardrailFound { return []GuardrailFound{{Rule: "pii", Label: "EMAIL", Count: 3}} },
 		Models: func() []ModelTarget {
 			return []ModelTarget{{Provider: "openai", Model: "gpt", Alone: true, Busy: 2, FirstToken: 250 * time.Millisecond}}
 		},
@@ -302,6 +303,7 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 	p.want(t, `causeway_provider_key_usable{key="1",provider="openai",reason=""}`, 1)
 	p.want(t, `causeway_provider_key_usable{key="2",provider="openai",reason="rejected"}`, 0)
 	p.want(t, `causeway_provider_key_remaining{key="1",limit="requests",provider="openai"}`, 7)
+	p.want(t, `causeway_guardrail_found_total{label="EMAIL",rule="pii"}`, 3)
 	p.want(t, "causeway_connections_turned_away_total", 1)
 	p.want(t, `causeway_target_healthy{provider="",service="orders",target="http://a:1"}`, 0)
 	p.want(t, `causeway_target_attempts_in_flight{provider="",service="orders",target="http://a:1"}`, 5)

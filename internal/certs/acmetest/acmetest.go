@@ -61,7 +61,7 @@ func Start(t *testing.T, o Options) *Authority {
 	a := &Authority{CAFile: filepath.Join(dir, "ca.pem")}
 	key := filepath.Join(dir, "key.pem")
 	pool := certificate(t, a.CAFile, key)
-	a.client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	a.client = &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
 	listen, manage := freePort(t), freePort(t)
 	a.Directory, a.manage = fmt.Sprintf("https://127.0.0.1:%d/dir", listen), fmt.Sprintf("https://127.0.0.1:%d", manage)
 	if o.Validity == 0 {

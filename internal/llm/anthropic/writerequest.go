@@ -223,6 +223,9 @@ func (w *writing) taken(p *canon.Part) bool {
 	switch p.Kind {
 	case canon.Text, canon.Refusal:
 		if strings.TrimSpace(p.Text) != "" || w.same {
+			if p.Kind == canon.Refusal {
+				w.r.Lose(p.At, canon.Approximated, "a refusal goes as text")
+			}
 			return true
 		}
 		if p.Text != "" {

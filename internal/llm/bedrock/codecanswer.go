@@ -160,6 +160,13 @@ func writeStop(w *jsonWriter, c *canon.Choice) {
 	}
 }
 
+// loseRefusal tells that a refusal goes as text; why the model stopped says that it is one.
+func loseRefusal(kind canon.PartKind, r *canon.Report) {
+	if kind == canon.Refusal {
+		r.Add("answer.refusal", canon.Approximated, "as text")
+	}
+}
+
 // loseUsage tells what of the usage has no member here.
 func loseUsage(u *canon.Usage, r *canon.Report) {
 	if u.Reasoning > 0 {
@@ -206,6 +213,7 @@ func answerPart(w *jsonWriter, p *canon.Part, r *canon.Report) {
 	case p.Kind == canon.Text && len(p.Citations) > 0:
 		writeCited(w, p)
 	case p.Kind == canon.Text, p.Kind == canon.Refusal:
+		loseRefusal(p.Kind, r)
 		w.Object()
 		w.StrMember("text", p.Text)
 		w.End()

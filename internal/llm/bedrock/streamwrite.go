@@ -103,6 +103,7 @@ func (s *streamWriter) beginPart(dst []byte, ev *canon.Event) []byte {
 	lostSignature(ev.PartKind, ev.Signature, ev.SignedBy, s.r)
 	switch ev.PartKind {
 	case canon.Text, canon.Thinking, canon.Refusal:
+		loseRefusal(ev.PartKind, s.r)
 	case canon.ToolCall:
 		p.index = s.next()
 		call := ev.Call

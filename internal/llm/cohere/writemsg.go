@@ -129,6 +129,9 @@ func (w *requestWriter) assistant(m *canon.Message) {
 				plan += p.Text
 				continue
 			}
+			if p.Kind == canon.Refusal {
+				w.r.Lose(p.At, canon.Approximated, "a refusal goes as text")
+			}
 			begin()
 			w.text(p.Text)
 			cites += len(p.Citations)

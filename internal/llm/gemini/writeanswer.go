@@ -84,6 +84,12 @@ func writeCandidate(w *jsontree.Writer, c *canon.Choice, r *canon.Report) {
 	w.End()
 }
 
+func loseRefusal(kind canon.PartKind, r *canon.Report) {
+	if kind == canon.Refusal {
+		r.Add("answer.refusal", canon.Approximated, "as text")
+	}
+}
+
 func loseStopWord(word string, r *canon.Report) {
 	if word != "" {
 		r.Add("answer.stop_sequence", canon.Dropped, "Gemini does not tell which stop sequence came")
@@ -111,6 +117,7 @@ func writeAnswerPart(w *jsontree.Writer, p *canon.Part, r *canon.Report) bool {
 	case p.Media != nil:
 		writeMedia(w, p.Media, p.Media.Data, r)
 	default: // text, thoughts, refusals
+		loseRefusal(p.Kind, r)
 		w.StrMember("text", p.Text)
 		if p.Kind == canon.Thinking {
 			w.BoolMember("thought", true)

@@ -150,6 +150,9 @@ func (w *requestWriter) text(parts []canon.Part, between string) string {
 		}
 		switch p.Kind {
 		case canon.Text, canon.Refusal:
+			if p.Kind == canon.Refusal {
+				w.r.Lose(p.At, canon.Approximated, "a refusal goes as text")
+			}
 			add(p.Text)
 		case canon.Document:
 			if s, ok := w.document(p); ok {
