@@ -383,7 +383,7 @@ applications:
 		t.Fatal(err)
 	}
 	allowed := map[string][]string{
-		"service": {"", "go", "none", "other"}, "model": {"", "fast", "none", "other"}, "provider": {"", "sandbox", "none", "other"}, "application": {"", "web", "sandbox", "none", "other"},
+		"service": {"", "go", "none", "other"}, "model": {"", "fast", "echo", "none", "other"}, "provider": {"", "sandbox", "none", "other"}, "application": {"", "web", "sandbox", "none", "other"},
 	}
 	for name, f := range families {
 		if !strings.HasPrefix(name, "causeway_") {

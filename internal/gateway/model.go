@@ -98,7 +98,7 @@ func (c *call) unserved() bool {
 	}
 	for _, address := range notServed {
 		if strings.HasPrefix(path, address) {
-			c.dialect = c.gen.Dialects[0]
+			c.dialect = c.gen.Dialect("openai")
 			c.j.Dialect = c.dialect.Name()
 			return true
 		}

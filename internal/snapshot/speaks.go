@@ -34,3 +34,13 @@ func (p *Provider) Placer() (llm.Placer, bool) {
 	d, ok := p.Dialect.(llm.Placer)
 	return d, ok
 }
+
+// Dialect is the callers' dialect of this name, the first where there is none.
+func (g *Generation) Dialect(name string) llm.Dialect {
+	for _, d := range g.Dialects {
+		if d.Name() == name {
+			return d
+		}
+	}
+	return g.Dialects[0]
+}

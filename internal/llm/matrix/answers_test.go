@@ -12,11 +12,10 @@ import (
 	"causeway/internal/llm/llmtest"
 )
 
-// TestRecordedAnswersCross takes each recorded answer of each dialect, whole or streamed, to a caller of each other: what
+// recordedAnswers takes each recorded answer of each dialect, whole or streamed, to a caller of each other: what
 // the caller gets is what its dialect's own description allows, ends only where the provider's ended, and read again
 // says the same but for what the report names. A stream says what the whole answer would have said.
-func TestRecordedAnswersCross(t *testing.T) {
-	all := sides(t)
+func recordedAnswers(t *testing.T, all []*side) {
 	for _, provider := range all {
 		for _, caller := range all {
 			if provider == caller {

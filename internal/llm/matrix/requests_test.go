@@ -8,11 +8,18 @@ import (
 	"causeway/internal/llm/canon"
 )
 
-// TestRecordedRequestsCross reads each recorded request of each dialect and writes it for a provider of each other: what
+// TestMatrix runs what crosses between all dialects; the providers' descriptions are read once for all of it.
+func TestMatrix(t *testing.T) {
+	all := sides(t)
+	t.Run("recorded requests", func(t *testing.T) { recordedRequests(t, all) })
+	t.Run("recorded answers", func(t *testing.T) { recordedAnswers(t, all) })
+	t.Run("carry", func(t *testing.T) { carry(t, all) })
+}
+
+// recordedRequests reads each recorded request of each dialect and writes it for a provider of each other: what
 // is written is what the provider's own description allows, and read again it says the same but for what the report
 // names.
-func TestRecordedRequestsCross(t *testing.T) {
-	all := sides(t)
+func recordedRequests(t *testing.T, all []*side) {
 	for _, from := range all {
 		for _, to := range all {
 			if from == to {

@@ -32,8 +32,7 @@ type side struct {
 	// description of the API is published.
 	valid, validAnswer func(t testing.TB, body []byte)
 	validEvent         func(t testing.TB, name string, data []byte)
-	// own asks the provider for everything that the features of answers need.
-	exchanges []exchange
+	exchanges          []exchange
 }
 
 func (s *side) codec() canon.Codec { return s.speaks.Codec(s.op) }
