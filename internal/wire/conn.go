@@ -124,7 +124,7 @@ func (c *conn) handshake() bool {
 	if err := tc.Handshake(); err != nil {
 		if nc := plainCaller(err); nc != nil {
 			_, _ = nc.Write([]byte(plainOnTLS)) // said in the caller's own tongue; TLS it does not speak
-			c.mu.Lock() // a door that drains looks at it
+			c.mu.Lock()                         // a door that drains looks at it
 			c.sock.init(nc)
 			c.mu.Unlock()
 			c.linger()
