@@ -391,6 +391,7 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 
 // holdAnswer reads a body up to a limit. whole is false when there is more.
 func holdAnswer(u *wire.Upcall, limit int) (body []byte, whole bool, err error) {
+	u.HoldHead() // which goes out behind the body, or is told of
 	for {
 		p, err := u.Next()
 		if err == io.EOF {

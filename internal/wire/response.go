@@ -7,7 +7,7 @@ import (
 )
 
 // Response is the head of an upstream's answer. Its slices point into the connection's buffer
-// and are valid until the answer's body is read on or released.
+// and are valid until the answer's body is read on or released; with Upcall.HoldHead, until it is released.
 type Response struct {
 	Status int
 	Reason []byte
@@ -20,6 +20,28 @@ type Response struct {
 	Declared int64
 	// Close is true when the connection cannot be used again.
 	Close bool
+}
+
+// detach copies what points into the connection's buffer.
+func (r *Response) detach() {
+	size := len(r.Reason)
+	for i := range r.Header.Fields {
+		size += len(r.Header.Fields[i].Name) + len(r.Header.Fields[i].Value)
+	}
+	own := make([]byte, 0, size)
+	keep := func(p []byte) []byte {
+		if p == nil {
+			return nil
+		}
+		n := len(own)
+		own = append(own, p...)
+		return own[n:len(own):len(own)]
+	}
+	r.Reason = keep(r.Reason)
+	for i := range r.Header.Fields {
+		f := &r.Header.Fields[i]
+		f.Name, f.Value = keep(f.Name), keep(f.Value)
+	}
 }
 
 // Lengths that are not numbers of bytes.

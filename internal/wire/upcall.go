@@ -85,6 +85,7 @@ type Upcall struct {
 	left     int64 // of a declared length
 	done     bool  // the answer's end was reached
 	eof      bool  // the connection's end was reached
+	holdHead bool  // the head is still needed when the body is read on
 	limits   AttemptLimits
 	facts    *journey.Attempt
 	lastByte int64
@@ -215,7 +216,7 @@ func (u *Upcall) exchange(call *Call, a *journey.Attempt, began int64) *Upcall {
 }
 
 func (u *Upcall) begin(call *Call, a *journey.Attempt) {
-	u.facts, u.limits = a, call.Limits
+	u.facts, u.limits, u.holdHead = a, call.Limits, false
 	u.chunked, u.left, u.done, u.eof, u.upload = chunked{}, 0, false, false, nil
 	if len(u.trailer.Fields) > 0 {
 		u.trailer.Reset()
@@ -419,8 +420,16 @@ func (u *Upcall) piece() ([]byte, error) {
 	return have, nil
 }
 
+// HoldHead keeps Response valid until Release, while the body is read on. What is at hand already costs nothing; a
+// read puts the head into memory of its own first.
+func (u *Upcall) HoldHead() { u.holdHead = u.h2 == nil }
+
 // fill reads more of the body.
 func (u *Upcall) fill() error {
+	if u.holdHead {
+		u.holdHead = false
+		u.Response.detach()
+	}
 	u.makeRoom()
 	n, err := u.sock.read(u.buf[u.w:], u.by(u.limits.Idle))
 	a := u.facts
