@@ -176,7 +176,7 @@ func (g *gateway) wantInteropRecords(t *testing.T) {
 	want(t, "calls with status UNKNOWN", seen["grpc_unknown"], 3) // status_code_and_message unary and duplex, special_status_message
 	want(t, "calls with status UNIMPLEMENTED", seen["grpc_unimplemented"], 2)
 	want(t, "calls at their deadline", seen["deadline_exceeded"], 0, 1)
-	want(t, "cancelled calls", seen["caller_gone"], 1, 2)
+	want(t, "cancelled calls", seen["caller_gone"], 1, 2, 3) // with the one whose deadline its caller saw first
 	_, text := g.get(t, "/metrics", "")
 	metrics := string(text)
 	for _, line := range []string{
