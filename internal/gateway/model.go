@@ -515,6 +515,12 @@ func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 	if a.Kind == "" {
 		a.Kind = fault.ProviderError
 	}
+	if c.lacks(u.Response.Status, &pe) {
+		a.Again = "asked again in another form: the provider has no " + c.op.String()
+		c.pick.moved = true
+		c.releaseAnswer()
+		return false
+	}
 	if c.moveOn(a, pe.RetryAfter) {
 		c.releaseAnswer()
 		return false

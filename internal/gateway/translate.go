@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"causeway/internal/coding"
@@ -303,6 +304,20 @@ func ofDialect(f *wire.Field) bool {
 		}
 	}
 	return false
+}
+
+// lacks tells whether a provider of which it was not known turns out not to have the operation that a call passed
+// through to: it has no such address, and says so in no dialect. The call then crosses to one that it has, and later
+// calls do so at once.
+func (c *call) lacks(status int, pe *llm.ProviderError) bool {
+	if status != http.StatusNotFound && status != http.StatusMethodNotAllowed && status != http.StatusNotImplemented {
+		return false
+	}
+	if c.cross.on || pe.Kind == fault.ModelNotFound || c.op != llm.Responses && c.op != llm.Completions || c.provider.Vendor == nil || c.provider.Vendor.Ops != nil || c.newForm() == nil {
+		return false
+	}
+	c.provider.Lacks(c.op)
+	return true
 }
 
 // answerDialect is who judges the provider's answer, and by which operation.
