@@ -37,7 +37,7 @@ func fileShape() shape {
 		},
 		{
 			name: "prices", shape: mappingOf(modelName(), "{PROVIDER/MODEL: {input: 0.15, output: 0.60}}", objectOf("{input: 0.15, output: 0.60}", priceKeys())),
-			doc: "What models cost, by PROVIDER/MODEL with a provider of this file, in US dollars for a million tokens; over the prices that come with the binary (docs/prices.md).",
+			doc: "What models cost, by PROVIDER/MODEL with a provider of this file, in US dollars for a million tokens; over the prices that come with the binary (docs/money.md).",
 		},
 		{
 			name: "guardrails", shape: mappingOf(objectName("a guardrail's name"), "{NAME: {detect: [email, card, secret]}}", objectOf("{detect: [email, card, secret]}", guardrailKeys()).checked(checkGuardrail)),
