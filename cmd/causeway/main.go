@@ -67,6 +67,7 @@ func newRoot() *cobra.Command {
 		newRun(),
 		newValidate(),
 		newExplain(),
+		newDoctor(),
 		newSchema(),
 		newVersion(),
 	)
