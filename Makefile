@@ -6,7 +6,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench bench-quick fuzz soak soak-race golden handover attacks h2spec
+.PHONY: help run build test lint bench bench-quick fuzz soak soak-race golden handover attacks h2spec bench-logs
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ h2spec: build ## h2spec's cases on HTTP/2 with and without TLS, beside x/net/htt
 ATTACKS ?= 10s
 attacks: build ## Each attack alone, in full, for ATTACKS (default 10s); wants a quiet machine
 	@CAUSEWAY_ATTACKS=$(ATTACKS) CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -timeout 60m -v -run '^TestAttacksAlone'
+
+bench-logs: ## causeway doctor logs on 1 GiB
+	@LOGS_BENCH_MIB=1024 $(GO) test ./internal/logs -run '^$$' -bench '^BenchmarkRead$$' -benchtime 3x -benchmem
 
 golden: ## Rewrite the generated documents and golden files
 	@scripts/golden.sh

@@ -23,7 +23,7 @@ e2e() {
 }
 mkdir -p .cache
 part "go" scripts/need-go.sh
-part "what the tests need" scripts/need.sh nginx haproxy node npm curl nghttp chromium python3 python3-requests python3-httpx python3-h2 python3-aiohttp redis-server
+part "what the tests need" scripts/need.sh nginx haproxy apache2 gunicorn node npm curl nghttp chromium python3 python3-requests python3-httpx python3-h2 python3-aiohttp redis-server
 part "build" make build
 part "lint" scripts/lint.sh
 part "unit tests" unit

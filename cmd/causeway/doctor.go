@@ -75,6 +75,7 @@ Exit 0 when the target is well, 1 when a fault was found, 2 when it could not be
 	fl.BoolVar(&f.allowPrivate, "allow-private", false, "ask private addresses that redirects lead to")
 	fl.BoolVar(&f.ask, "ask", false, "ask a model one short question, which costs a few tokens")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
+	c.AddCommand(newDoctorLogs())
 	return c
 }
 

@@ -22,7 +22,7 @@ var floors = [][]string{
 	{
 		"internal/route", "internal/wire", "internal/upstream", "internal/policy", "internal/llm",
 		"internal/coding", "internal/diagnose", "internal/child", "internal/host", "internal/shed", "internal/certs", "internal/meter", "internal/ledger", "internal/listen", "internal/identity", "internal/store",
-		"internal/sign", "internal/fetch", "internal/responses", "internal/owner", "internal/choose", "internal/budget", "internal/price", "internal/tokens", "internal/mask", "internal/probe",
+		"internal/sign", "internal/fetch", "internal/responses", "internal/owner", "internal/choose", "internal/budget", "internal/price", "internal/tokens", "internal/mask", "internal/probe", "internal/logs",
 	},
 	{"internal/snapshot", "internal/gateway", "internal/admin", "internal/doctor"},
 	{"internal/app"},
