@@ -130,7 +130,7 @@ providers:
 - A caller and a provider of the same dialect: the body passes through byte for byte. Of different ones: it is translated, and what can't be carried is named in ` + "`Causeway-Translation`" + `.
 - ` + "`base_url`" + ` is optional where the vendor has an address. It carries the version path where OpenAI's dialect is spoken, and is the root elsewhere; the other form is understood: ` + "`https://api.groq.com`" + ` gets ` + "`/openai/v1`" + `, and ` + "`https://api.anthropic.com/v1`" + ` loses its ` + "`/v1`" + `.
 - Ollama is spoken to in OpenAI's dialect at ` + "`/v1`" + `; ` + "`dialect: ollama`" + ` uses its own API.
-- ` + "`keys: caller`" + ` sends no key of yours: the caller's own one goes through.
+- ` + "`keys: caller`" + ` sends no key of yours: the caller's own one goes through, which it sends in the header ` + "`x-provider-key`" + ` (see [llm](llm.md#keys-of-the-callers-own)).
 - Azure OpenAI: without ` + "`api_version`" + `, or with ` + "`v1`" + ` or ` + "`preview`" + `, the v1 API is used (` + "`/openai/v1/chat/completions`" + `, the deployment in the body); a dated one uses ` + "`/openai/deployments/DEPLOYMENT/chat/completions?api-version=`" + `. ` + "`auth: bearer`" + ` sends a Microsoft Entra token. A base URL with another path, such as Foundry's ` + "`/models`" + `, stands as it is.
 - All keys are in [the configuration file](configuration.md#providers).
 `

@@ -63,10 +63,10 @@ func lookupMedia(method, path string) (m llm.Match, ok bool) {
 			return llm.Match{Op: media[i].op, Detail: media[i].tail}, true
 		}
 	}
-	if rest, found := strings.CutPrefix(path, filesPath); found && (rest == "" || rest[0] == '/') {
+	if rest, found := strings.CutPrefix(path, filesPath); found && (rest == "" || len(rest) > 1 && rest[0] == '/') {
 		return lookupKept(llm.Files, method, strings.TrimPrefix(rest, "/"))
 	}
-	if rest, found := strings.CutPrefix(path, batchesPath); found && (rest == "" || rest[0] == '/') {
+	if rest, found := strings.CutPrefix(path, batchesPath); found && (rest == "" || len(rest) > 1 && rest[0] == '/') {
 		return lookupKept(llm.Batches, method, strings.TrimPrefix(rest, "/"))
 	}
 	return llm.Match{}, false
