@@ -6,7 +6,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint bench bench-quick fuzz soak soak-race golden handover attacks h2spec bench-logs
+.PHONY: help run build test test-sdk lint bench bench-quick fuzz soak soak-race golden handover attacks h2spec bench-logs
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,11 @@ build: scripts/need-go.sh ## Build bin/causeway
 
 test: ## Install what is missing and run every test
 	@scripts/test.sh
+
+SDKS ?=
+test-sdk: build ## Every official SDK with every task over every provider dialect
+	@cd e2e/sdks && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@CAUSEWAY_SDKS=full CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -run '^TestSDKMatrix$$' $(SDKS)
 
 lint: ## go vet, staticcheck and gofumpt
 	@scripts/lint.sh

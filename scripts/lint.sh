@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 go vet ./...
 (cd e2e/grpc && go vet ./...) # a module of its own
+(cd e2e/sdks/go && go vet ./...)
 mkdir -p .cache
 (cd tools && GOFLAGS= go build -o ../.cache/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck)
 unformatted=$(git ls-files -co --exclude-standard -- '*.go' | xargs -r .cache/gofumpt -l)
@@ -13,3 +14,4 @@ if [ -n "$unformatted" ]; then
 fi
 .cache/staticcheck ./...
 (cd e2e/grpc && ../../.cache/staticcheck ./...)
+(cd e2e/sdks/go && ../../../.cache/staticcheck ./...)

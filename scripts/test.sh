@@ -18,6 +18,7 @@ unit() {
 }
 e2e() {
   (cd e2e/sdk && npm ci --no-audit --no-fund --loglevel=error)
+  (cd e2e/sdks && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error)
   (cd e2e/exchanges && npm ci --no-audit --no-fund --loglevel=error)
   CAUSEWAY_BIN=$PWD/bin/causeway go test -json -count=1 -timeout 15m ./e2e/... | .cache/gotest "e2e"
 }

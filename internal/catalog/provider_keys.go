@@ -97,6 +97,8 @@ func quirkKeys() []key {
 				choice{value: "reasoning", doc: "OpenRouter's object"}, choice{value: "none", doc: "not at all"})),
 			doc: "How its reasoning is turned on.",
 		},
+		{name: "efforts", shape: members("high, none"), doc: "The words that it takes in `reasoning_effort`, the first for thinking of which no more is said than that it is on. Unset: all of OpenAI's."},
+		{name: "strict", shape: scalarOf(boolean()), doc: "It refuses requests with a member that it does not have: what `refuses` and `renames` name is left out also of a call that else passes through."},
 		{name: "no_image_url", shape: scalarOf(boolean()), doc: "Images must come inline, not as a URL."},
 		{name: "text", shape: scalarOf(boolean()), doc: "Its messages take nothing but text."},
 		{name: "short_call_ids", shape: scalarOf(boolean()), doc: "Ids of tools' calls must be nine letters or digits."},

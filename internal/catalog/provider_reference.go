@@ -90,6 +90,8 @@ func (q *Quirks) lines() (out []string) {
 	default:
 		add(true, "reasoning is turned on with `"+q.ThinkingSwitch+"`")
 	}
+	add(len(q.Efforts) > 0, "`reasoning_effort` is one of "+ticked(q.Efforts))
+	add(q.Strict, "what it would refuse is left out also of a request that else passes through")
 	add(q.NoImageURL, "images must come inline")
 	add(q.Text, "nothing but text")
 	add(q.ShortCallIDs, "ids of tools' calls are nine letters or digits")

@@ -75,6 +75,8 @@ func quirksOf(v *value, q Quirks) Quirks {
 	flag("no_schema", &q.NoSchema)
 	word("thinking_in", &q.ThinkingIn, "")
 	word("thinking_switch", &q.ThinkingSwitch, "reasoning_effort")
+	list("efforts", &q.Efforts)
+	flag("strict", &q.Strict)
 	flag("no_image_url", &q.NoImageURL)
 	flag("text", &q.Text)
 	flag("short_call_ids", &q.ShortCallIDs)

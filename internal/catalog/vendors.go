@@ -68,6 +68,12 @@ type Quirks struct {
 	// ThinkingSwitch says how its reasoning is turned on: "" reasoning_effort; "thinking" an object {"type":"enabled"};
 	// "enable_thinking" a flag; "reasoning" OpenRouter's object; "none" not at all.
 	ThinkingSwitch string
+	// Efforts are the words it takes in reasoning_effort, the first for thinking of which no more is said than that it is
+	// on; nil is all of OpenAI's.
+	Efforts []string
+	// Strict tells that it refuses requests with a member that it does not have: a caller's request with one of Refuses or
+	// Renames is written anew and does not pass through.
+	Strict bool
 	// NoImageURL tells that images must come inline.
 	NoImageURL bool
 	// Text tells that its messages take no parts but text.

@@ -66,7 +66,8 @@ func labs() []Vendor {
 			Ops:    []string{"embeddings", "moderations", "files", "transcriptions", "speech"},
 			Quirks: Quirks{
 				UsageAlways: true, ShortCallIDs: true,
-				// Unknown members are refused with 422.
+				Strict:  true, // unknown members are refused with 422
+				Efforts: []string{"high", "none"},
 				Refuses: []string{
 					"audio", "logit_bias", "logprobs", "modalities", "prompt_cache_retention", "safety_identifier", "service_tier", "store",
 					"top_logprobs", "user", "verbosity", "web_search_options",

@@ -79,7 +79,7 @@ func (c *call) passes() bool {
 			return false
 		}
 	}
-	return c.provider.Dialect.Name() == c.dialect.Name() && c.provider.Serves(c.op)
+	return c.provider.Dialect.Name() == c.dialect.Name() && c.provider.Serves(c.op) && !c.misfit()
 }
 
 // crossOver is room 5 for the provider that was chosen: its address, and the body it gets. skip tells that this

@@ -36,6 +36,9 @@ func readRequest(m llm.Match, body []byte, whole bool) (*canon.Request, error) {
 	}
 	r.req.Model = r.needed(root, "model")
 	r.system(root.Get("system"))
+	if thread := root.Get("thread"); thread.Said() {
+		d.Fail(thread, "asks for a conversation that the provider keeps, and only Anthropic keeps them: send all messages")
+	}
 	r.messages(root)
 	r.tools(root.Get("tools"))
 	r.choice(root.Get("tool_choice"))

@@ -20,6 +20,9 @@ func (Dialect) AppendError(dst []byte, f *llm.Failure) []byte {
 		dst = append(dst, `,"param":`...)
 		dst = jsonscan.Quote(dst, f.Param)
 	}
+	if f.Param == "thread" { // Anthropic's SDKs send the whole conversation then
+		dst = append(dst, `,"details":{"error_code":"thread_unsupported_request","unsupported":["provider"]}`...)
+	}
 	if f.Members != nil {
 		dst = append(dst, `,"causeway":`...)
 		dst = llm.AppendLine(dst, f.Members)

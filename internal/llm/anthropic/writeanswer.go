@@ -203,8 +203,9 @@ func (w *answering) text(text string, cited []canon.Citation) {
 	w.StrMember("type", "text")
 	w.StrMember("text", text)
 	w.Name("citations")
-	if len(cited) == 0 {
-		w.Null()
+	if len(cited) == 0 { // the description wants the member, and the Vercel AI SDK a list
+		w.Array()
+		w.End()
 	} else {
 		w.Array()
 		for i := range cited {
@@ -228,12 +229,7 @@ func (w *answering) citation(c *canon.Citation) {
 	w.StrMember("type", "web_search_result_location")
 	w.StrMember("cited_text", c.Cited)
 	w.StrMember("url", c.URL)
-	w.Name("title")
-	if c.Title == "" {
-		w.Null()
-	} else {
-		w.Str(c.Title)
-	}
+	w.StrMember("title", c.Title) // "" and not null, which the Vercel AI SDK does not take
 	w.StrMember("encrypted_index", "")
 	w.End()
 }

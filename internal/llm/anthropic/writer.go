@@ -246,7 +246,7 @@ func (w *writer) open(dst []byte, o *opened) []byte {
 		}
 		return dst
 	}
-	return append(dst, ",\"content_block\":{\"type\":\"text\",\"text\":\"\",\"citations\":null}}\n\n"...)
+	return append(dst, ",\"content_block\":{\"type\":\"text\",\"text\":\"\",\"citations\":[]}}\n\n"...)
 }
 
 // think writes the content_block_start of thinking that is told.

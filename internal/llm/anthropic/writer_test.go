@@ -70,7 +70,7 @@ func TestStreamsFromOtherDialects(t *testing.T) {
 		{
 			"text",
 			[]canon.Event{begun, ev(canon.Begin, 0, canon.Text, ""), ev(canon.Delta, 0, canon.Text, "a\n\"b"), {Kind: canon.Beat}, ev(canon.EndPart, 0, canon.Text, ""), finish(canon.Stopped), {Kind: canon.Used, Usage: &usage}},
-			[]string{`content_block_start 0,"content_block":{"type":"text","text":"","citations":null}`, `content_block_delta 0,"delta":{"type":"text_delta","text":"a\n\"b"}`, `ping`, `content_block_stop 0`},
+			[]string{`content_block_start 0,"content_block":{"type":"text","text":"","citations":[]}`, `content_block_delta 0,"delta":{"type":"text_delta","text":"a\n\"b"}`, `ping`, `content_block_stop 0`},
 			`"stop_reason":"end_turn","stop_sequence":null,"stop_details":null,"container":null},"usage":{"input_tokens":6,"cache_creation_input_tokens":null,"cache_read_input_tokens":4,"output_tokens":5,"output_tokens_details":{"thinking_tokens":2},"server_tool_use":null}`, "",
 		},
 		{
@@ -90,8 +90,8 @@ func TestStreamsFromOtherDialects(t *testing.T) {
 			"a part whose end is not told",
 			[]canon.Event{begun, ev(canon.Begin, 0, canon.Text, ""), ev(canon.Delta, 0, canon.Text, "a"), ev(canon.Begin, 1, canon.Text, ""), ev(canon.Delta, 1, canon.Text, "b"), finish(canon.Length)},
 			[]string{
-				`content_block_start 0,"content_block":{"type":"text","text":"","citations":null}`, `content_block_delta 0,"delta":{"type":"text_delta","text":"a"}`, `content_block_stop 0`,
-				`content_block_start 1,"content_block":{"type":"text","text":"","citations":null}`, `content_block_delta 1,"delta":{"type":"text_delta","text":"b"}`, `content_block_stop 1`,
+				`content_block_start 0,"content_block":{"type":"text","text":"","citations":[]}`, `content_block_delta 0,"delta":{"type":"text_delta","text":"a"}`, `content_block_stop 0`,
+				`content_block_start 1,"content_block":{"type":"text","text":"","citations":[]}`, `content_block_delta 1,"delta":{"type":"text_delta","text":"b"}`, `content_block_stop 1`,
 			},
 			`"stop_reason":"max_tokens"`, "",
 		},
@@ -116,7 +116,7 @@ func TestStreamsFromOtherDialects(t *testing.T) {
 			[]canon.Event{begun, {Kind: canon.Begin, PartKind: canon.ToolCall, Call: &canon.Call{Name: "f"}, Signature: "s", SignedBy: "gemini"}, ev(canon.EndPart, 0, canon.ToolCall, ""), ev(canon.Begin, 1, canon.Text, ""), {Kind: canon.Sign, Part: 1, PartKind: canon.Text, Signature: "t", SignedBy: "gemini"}, ev(canon.EndPart, 1, canon.Text, ""), finish(canon.ToolCalls)},
 			[]string{
 				`content_block_start 0,"content_block":{"type":"redacted_thinking","data":"causeway.gemini.>s"}`, `content_block_stop 0`, `content_block_start 1,"content_block":{"type":"tool_use","id":"toolu_1","name":"f","input":{}}`, `content_block_stop 1`,
-				`content_block_start 2,"content_block":{"type":"text","text":"","citations":null}`, `content_block_stop 2`, `content_block_start 3,"content_block":{"type":"redacted_thinking","data":"causeway.gemini.<t"}`, `content_block_stop 3`,
+				`content_block_start 2,"content_block":{"type":"text","text":"","citations":[]}`, `content_block_stop 2`, `content_block_start 3,"content_block":{"type":"redacted_thinking","data":"causeway.gemini.<t"}`, `content_block_stop 3`,
 			},
 			`"tool_use"`, "",
 		},
@@ -134,7 +134,7 @@ func TestStreamsFromOtherDialects(t *testing.T) {
 		{
 			"a source",
 			[]canon.Event{begun, ev(canon.Begin, 0, canon.Text, ""), {Kind: canon.Cite, PartKind: canon.Text, Citation: &canon.Citation{Start: 0, End: 3, URL: "https://x.example", Title: "X"}}, ev(canon.EndPart, 0, canon.Text, ""), finish(canon.Stopped)},
-			[]string{`content_block_start 0,"content_block":{"type":"text","text":"","citations":null}`, `content_block_delta 0,"delta":{"type":"citations_delta","citation":{"type":"web_search_result_location","cited_text":"","url":"https://x.example","title":"X","encrypted_index":""}}`, `content_block_stop 0`},
+			[]string{`content_block_start 0,"content_block":{"type":"text","text":"","citations":[]}`, `content_block_delta 0,"delta":{"type":"citations_delta","citation":{"type":"web_search_result_location","cited_text":"","url":"https://x.example","title":"X","encrypted_index":""}}`, `content_block_stop 0`},
 			`"end_turn"`, "answer.citations;approximated",
 		},
 		{
@@ -151,7 +151,7 @@ func TestStreamsFromOtherDialects(t *testing.T) {
 				{Kind: canon.Delta, Choice: 1, PartKind: canon.Text, Text: "never"},
 				finish(canon.Filtered),
 			},
-			[]string{`content_block_start 0,"content_block":{"type":"text","text":"","citations":null}`, `content_block_delta 0,"delta":{"type":"text_delta","text":"heard"}`, `content_block_stop 0`},
+			[]string{`content_block_start 0,"content_block":{"type":"text","text":"","citations":[]}`, `content_block_delta 0,"delta":{"type":"text_delta","text":"heard"}`, `content_block_stop 0`},
 			`"stop_reason":"refusal"`,
 			"answer.audio;approximated answer.image;dropped answer.part;dropped answer.choices.1;dropped",
 		},
@@ -203,7 +203,7 @@ func TestAnswersFromOtherDialects(t *testing.T) {
 		{
 			"text and calls",
 			canon.Answer{ID: "chatcmpl-1", Model: "gpt", ServiceTier: "default", Usage: usage, Choices: []canon.Choice{{Finish: canon.Stopped, Parts: []canon.Part{{Text: "a"}, {Kind: canon.ToolCall, Call: &canon.Call{Name: "f", Args: ""}}, {Kind: canon.ToolCall, Call: &canon.Call{ID: "c", Name: "f", Args: "broken"}}}}}},
-			`{"id":"chatcmpl-1","type":"message","role":"assistant","model":"gpt","stop_reason":"tool_use","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"toolu_1","name":"f","input":{},"caller":{"type":"direct"}},{"type":"tool_use","id":"c","name":"f","input":{"input":"broken"},"caller":{"type":"direct"}}],
+			`{"id":"chatcmpl-1","type":"message","role":"assistant","model":"gpt","stop_reason":"tool_use","content":[{"type":"text","text":"a","citations":[]},{"type":"tool_use","id":"toolu_1","name":"f","input":{},"caller":{"type":"direct"}},{"type":"tool_use","id":"c","name":"f","input":{"input":"broken"},"caller":{"type":"direct"}}],
 			"usage":{"input_tokens":4,"cache_creation_input_tokens":2,"cache_read_input_tokens":4,"output_tokens":5,"service_tier":"standard"}}`, "answer.tool_call.arguments;approximated",
 		},
 		{

@@ -33,7 +33,10 @@ func (w *writing) think() {
 	case w.model.family == claude && off:
 		w.thinkLess(t)
 	case w.model.family == claude:
-		w.thinkClaude(t)
+		if w.thinkClaude(t); w.plan.mode == "enabled" && w.thoughtless() {
+			w.plan.mode, w.plan.budget, w.plan.display = "", 0, ""
+			w.r.Lose(t.At, canon.Dropped, "the thoughts before the last tool call did not come along, and Claude refuses to go on thinking without them")
+		}
 	case w.model.family == openAI:
 		w.plan.word = w.effortWord(t, off, "")
 	case w.model.family == nova && off:
@@ -44,6 +47,23 @@ func (w *writing) think() {
 	default:
 		w.r.Lose(t.At, canon.Dropped, "how this model's reasoning is turned on is not known")
 	}
+}
+
+// thoughtless tells whether the conversation goes on from results of tools whose calls came without the thoughts before them.
+func (w *writing) thoughtless() bool {
+	messages := w.req.Messages
+	results := false
+	for i := len(messages) - 1; i >= 0; i-- {
+		m := &messages[i]
+		if m.Role != canon.Assistant {
+			for j := range m.Parts {
+				results = results || m.Parts[j].Kind == canon.ToolResult
+			}
+			continue
+		}
+		return results && (len(m.Parts) == 0 || m.Parts[0].Kind != canon.Thinking || m.Parts[0].Signature == "")
+	}
+	return false
 }
 
 // asSaid writes what a Bedrock caller said for Bedrock.

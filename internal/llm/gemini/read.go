@@ -185,10 +185,15 @@ func (r reader) content(n jsontree.Node) {
 			to++
 		}
 		m := canon.Message{Role: role, Parts: parts[from:to:to], At: n.Ref()}
+		from = to
+		if last := len(r.req.Messages) - 1; role == canon.Assistant && !result && last >= 0 && r.req.Messages[last].Role == canon.Assistant {
+			// Google's SDK for Go keeps each chunk of a stream as a turn: to others they are one.
+			r.req.Messages[last].Parts = append(r.req.Messages[last].Parts, m.Parts...)
+			continue
+		}
 		if result {
 			m.Role = canon.ToolRole
 		}
 		r.req.Messages = append(r.req.Messages, m)
-		from = to
 	}
 }

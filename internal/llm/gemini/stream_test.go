@@ -174,7 +174,7 @@ func TestCallsAreWrittenWhole(t *testing.T) {
 	want := `data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"a","name":"f","args":{"x":1}}}],"role":"model"},"index":0}]` + frame +
 		`data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"b","name":"f","args":{"input":"not JSON"}}}],"role":"model"},"index":0}]` + frame +
 		`data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"c","name":"f","args":{}}}],"role":"model"},"index":0}]` + frame +
-		`data: {"candidates":[{"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2,"totalTokenCount":3}` + frame
+		`data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2,"totalTokenCount":3}` + frame
 	if string(out) != want {
 		t.Errorf("%s\nwant\n%s", out, want)
 	}

@@ -92,6 +92,7 @@ func (s *streamWriter) Write(dst []byte, ev *canon.Event) []byte {
 		return s.endPart(dst, ev)
 	case canon.Probs:
 		s.open(dst)
+		writeNothing(&s.w)
 		s.w.IntMember("index", int64(ev.Choice))
 		writeLogprobs(&s.w, ev.Logprobs)
 		return s.close()
@@ -130,6 +131,7 @@ func (s *streamWriter) begin(dst []byte, ev *canon.Event) []byte {
 	c := s.choice(ev.Choice)
 	if len(c.cites) > 0 { // the sources of a text stand in the last chunk of it
 		s.open(dst)
+		writeNothing(&s.w)
 		s.w.IntMember("index", int64(ev.Choice))
 		writeCitations(&s.w, c.cites)
 		dst, c.cites = s.close(), nil
@@ -267,6 +269,21 @@ func (s *streamWriter) seal() []byte {
 	return s.w.Buf
 }
 
+// writeNothing writes a content with an empty text, as the API does in chunks that say nothing: Google's SDKs leave a
+// turn out of a chat's history when one of its chunks has no content.
+func writeNothing(w *jsontree.Writer) {
+	w.Name("content")
+	w.Object()
+	w.Name("parts")
+	w.Array()
+	w.Object()
+	w.StrMember("text", "")
+	w.End()
+	w.End()
+	w.StrMember("role", "model")
+	w.End()
+}
+
 // End appends the last chunk: why each candidate stopped, its sources, and the usage.
 func (s *streamWriter) End(dst []byte) []byte {
 	if len(s.finished) == 0 {
@@ -279,6 +296,7 @@ func (s *streamWriter) End(dst []byte) []byte {
 	w.Array()
 	for _, f := range s.finished {
 		w.Object()
+		writeNothing(w)
 		w.StrMember("finishReason", f.word)
 		w.IntMember("index", int64(f.choice))
 		writeCitations(w, s.choice(f.choice).cites)

@@ -200,10 +200,15 @@ func (o *chatOut) effortMember() {
 	case t.Off:
 		effort = "none"
 	case effort == "" && t.Budget > 0:
-		effort = canon.EffortOf(t.Budget)
+		if effort = canon.EffortOf(t.Budget); len(o.v.Efforts) > 0 && !slices.Contains(o.v.Efforts, effort) {
+			effort = o.v.Efforts[0]
+		}
 		o.loseBudget(canon.Approximated, "told as effort "+effort)
 	case t.Budget > 0:
 		o.loseBudget(canon.Dropped, "the provider takes an effort and no number of tokens")
+	}
+	if effort == "" && len(o.v.Efforts) > 0 {
+		effort = o.v.Efforts[0]
 	}
 	if effort == "" { // on, and as much as the model likes: that is so unasked
 		return
@@ -211,6 +216,12 @@ func (o *chatOut) effortMember() {
 	if !o.takes("reasoning_effort") {
 		o.r.Lose(t.At, canon.Dropped, "")
 		return
+	}
+	if len(o.v.Efforts) > 0 && !slices.Contains(o.v.Efforts, effort) {
+		if t.Effort != "" { // of a budget it has been told
+			o.loseMember(t.At, canon.Approximated, "told as effort "+o.v.Efforts[0], "reasoning_effort", "effort", "thinkingLevel", "thinking_level")
+		}
+		effort = o.v.Efforts[0]
 	}
 	o.w.StrMember(o.named("reasoning_effort"), effort)
 }

@@ -315,6 +315,7 @@ func (s *chunks) args(dst []byte, c *chunkChoice, p *chunkPart, text string) []b
 	} else {
 		w.Name("function")
 		w.Object()
+		w.StrMember("name", "") // Mistral's SDK wants it in each piece, and the others take it for nothing new
 		w.StrMember("arguments", text)
 	}
 	w.End()

@@ -22,6 +22,13 @@ func (s *chunks) sign(dst []byte, c *chunkChoice, p *chunkPart, ev *canon.Event)
 		w.Array()
 		w.Object()
 		w.IntMember("index", int64(p.call))
+		if !p.custom { // the Vercel AI SDK takes no piece of a call without one
+			w.Name("function")
+			w.Object()
+			w.StrMember("name", "")
+			w.StrMember("arguments", "")
+			w.End()
+		}
 		writeCallSignature(w, ev.Signature, ev.SignedBy)
 		w.End()
 		w.End()
