@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"causeway/bench/load"
 	"causeway/bench/rig"
@@ -26,6 +27,11 @@ const (
 	mostSSE       = 1.5   // x nginx, CPU per event
 	mostTLS       = 1.5   // x nginx, CPU per request on kept-alive connections
 	mostP99       = 200.0 // us above HAProxy's
+	mostCrossed   = 3.0   // x nginx passing a chat on, CPU per translated request
+	mostCrossedUs = 10.0  // us of CPU for a translated event
+	mostFirst     = 500.0 // us added to the time to the first token, p99
+	mostEach      = 32 << 10
+	mostDelay     = 100 * time.Millisecond // of an event of many streams: longer is a stall
 	mostIdle      = 50 << 20
 	mostHeld      = 100 << 20
 	leastInterval = 0.95
@@ -47,11 +53,24 @@ func (r *report) judge() {
 			r.judgeRatio(row, "CPU per request over TLS, REST 1 KB", mostTLS)
 		case row.Kind == closedLoop && row.Mode == load.Chat:
 			r.judgeRatio(row, "CPU per request, chat completions", mostChat)
-		case row.Kind == paced:
+		case row.Kind == closedLoop && row.Mode == load.Crossed:
+			r.judgeRatio(row, "CPU per request, chat translated to Messages", mostCrossed)
+		case row.Kind == fullSpeed:
+			subject := row.find(r.Subject)
+			r.judgeEstimate(row, bar{Name: fmt.Sprintf("CPU per translated event, full speed, %d connections", row.Conns), Limit: fmt.Sprintf("%.0f us", mostCrossedUs)},
+				&subject.CPU, mostCrossedUs, "%.1f us [%.1f-%.1f]")
+		case row.Kind == firstToken:
+			subject := row.find(r.Subject)
+			r.judgeEstimate(row, bar{Name: fmt.Sprintf("added p99 to the first token, %s", title(row.Mode)), Limit: fmt.Sprintf("%.0f us", mostFirst)},
+				subject.AddedP99, mostFirst, "%.0f us [%.0f-%.0f]")
+		case row.Kind == paced && row.Mode == load.SSE:
 			r.judgeRatio(row, "CPU per event, SSE", mostSSE)
 		case row.Kind == fixedRate:
 			r.judgeLatency(row)
 		}
+	}
+	for i := range r.Streams {
+		r.judgeStreams(&r.Streams[i])
 	}
 	for _, m := range r.Memory {
 		if m.Name != r.Subject {
@@ -72,6 +91,21 @@ func (r *report) judge() {
 		}
 		r.Bars = append(r.Bars, b)
 	}
+}
+
+func (r *report) judgeStreams(s *streamsResult) {
+	bad := s.Run.Bad()
+	stall := bar{
+		Name: fmt.Sprintf("longest delay of an event, %d streams at once, %s", s.Many, title(s.Mode)), Limit: mostDelay.String(),
+		Found: s.Run.EventDelay.Max.Round(100 * time.Microsecond).String(), Value: micros(s.Run.EventDelay.Max), Met: bad == 0 && s.Run.EventDelay.Max <= mostDelay,
+	}
+	if bad > 0 {
+		stall.Why = fmt.Sprintf("%d bad answers", bad)
+	}
+	r.Bars = append(r.Bars, stall, bar{
+		Name: fmt.Sprintf("memory of each stream, %s", title(s.Mode)), Limit: fmt.Sprintf("%d KiB", mostEach>>10),
+		Found: fmt.Sprintf("%.1f KiB", float64(s.each())/1024), Value: float64(s.each()), Met: s.each() < mostEach,
+	})
 }
 
 func (r *report) judgeRatio(row *rowResult, name string, limit float64) {

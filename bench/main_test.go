@@ -22,7 +22,7 @@ func TestTheDefaultPlanMeasuresEverythingInHalfAnHour(t *testing.T) {
 	for _, r := range o.plan.rows() {
 		count[r.kind]++
 	}
-	if count[closedLoop] != 15 || count[paced] != 1 || count[fixedRate] != 3 {
+	if count[closedLoop] != 13 || count[paced] != 2 || count[fixedRate] != 3 || count[firstToken] != 2 || count[fullSpeed] != 1 {
 		t.Errorf("rows by kind: %v", count)
 	}
 	if o.plan.pairs < 9 {

@@ -52,6 +52,13 @@ func (b *bench) measure(ctx context.Context, o planOptions) error {
 		b.report.Rows = append(b.report.Rows, result)
 		result.print(os.Stdout)
 	}
+	if o.wants(partStreams) && b.report.Subject != "" {
+		for _, mode := range []load.Mode{load.SSE, load.CrossedSSE} {
+			if err := b.manyStreams(ctx, o, mode); err != nil {
+				return fmt.Errorf("many streams: %w", err)
+			}
+		}
+	}
 	if o.wants(partMemory) {
 		if err := b.memory(ctx, o); err != nil {
 			return fmt.Errorf("memory: %w", err)
@@ -99,7 +106,7 @@ func (b *bench) row(ctx context.Context, o planOptions, r row, dir string) (*row
 		b.rig.TLS, authority = certificate, certificate.CertFile
 		defer func() { b.rig.TLS = nil }()
 	}
-	err := b.with(ctx, dir, b.targets, streamEvents, streamPace, func(engine *rig.Engine, proxies []rig.Target) error {
+	err := b.with(ctx, dir, b.targets, r.events(), r.pace(), func(engine *rig.Engine, proxies []rig.Target) error {
 		if r.kind == fixedRate {
 			capacity, err := b.capacity(ctx, r, engine, proxies)
 			if err != nil {
@@ -212,6 +219,33 @@ func (b *bench) memory(ctx context.Context, o planOptions) error {
 	}
 	progress("")
 	return nil
+}
+
+// manyStreams runs few streams through the subject, then many, and looks at what each of those more took.
+func (b *bench) manyStreams(ctx context.Context, o planOptions, mode load.Mode) error {
+	name := b.report.Subject
+	return b.with(ctx, filepath.Join(b.rig.Dir, "streams"), []string{name}, streamEvents, manyPace, func(engine *rig.Engine, proxies []rig.Target) error {
+		progress(fmt.Sprintf("%d streams, %s: %s", manyStreams, mode, name))
+		m := streamsResult{Name: name, Mode: mode, Few: barConns, Many: manyStreams}
+		spec := load.Spec{Mode: mode, Conns: barConns, Events: streamEvents, Steady: true, Warm: warm, Duration: o.run, Stagger: streamEvents * manyPace}
+		if _, err := engine.Load(ctx, proxies[0], spec); err != nil {
+			return err
+		}
+		few, err := proxies[0].Memory()
+		if err != nil {
+			return err
+		}
+		spec.Conns = manyStreams
+		if m.Run, err = engine.Load(ctx, proxies[0], spec); err != nil {
+			return err
+		}
+		many, err := proxies[0].Memory()
+		m.FewMemory, m.ManyMemory = few.Now, many.Peak
+		b.report.Streams = append(b.report.Streams, m)
+		progress("")
+		m.print(os.Stdout)
+		return err
+	})
 }
 
 // truncated streams as many short answers through the subject as the plan says, as fast as its core

@@ -27,7 +27,9 @@ func (r *report) page(descriptors uint64) ([]byte, error) {
 	}{
 		{"CPU per request, closed loop", closedLoop, "As many calls as the connections allow. The latencies include the queue before a busy core; what a proxy adds is told where there is no queue (one connection) and below at a fixed rate."},
 		{"CPU per event, SSE", paced, fmt.Sprintf("Streams of %d events of 250 bytes, one every %v on each stream, written one by one. The times are from the upstream's write of an event to the caller's read.", streamEvents, streamPace)},
+		{"CPU per event, SSE at full speed", fullSpeed, fmt.Sprintf("The same streams, each event written as soon as the one before it, as many as the proxy's core can pass on. The times are of whole streams of %d events.", streamEvents)},
 		{"Latency at a fixed rate", fixedRate, fmt.Sprintf("An open loop at %.0f %% of what the slowest proxy can do, so that the proxy's own time shows and not its queue. A call's latency counts from the moment it was due.", 100*rateShare)},
+		{"Time to the first token", firstToken, fmt.Sprintf("%d streams a second, each of %d events; from the call to the first event with text, which the upstream writes %v after it has read the call.", firstRate, firstEvents, streamPace)},
 	} {
 		r.pageRows(&b, section.title, section.kind, section.text)
 	}
@@ -56,6 +58,7 @@ func (r *report) pageMethod(b *bytes.Buffer) {
 
 - Everything runs on one machine over loopback: every proxy on one core, the load and the mock upstream on another, each of them one thread.
 - All proxies do the same work: one worker, keep-alive on both sides, the same calls with the same headers. nginx writes its access log. Causeway checks the caller's key and a rate limit, counts for its metrics and keeps every call in its log; chat goes through a model alias, whose name is rewritten.
+- **Translated** rows are calls in OpenAI's dialect of a model whose provider speaks Anthropic's: Causeway translates request and answer, every event of a stream included; nginx and HAProxy pass the same call on to the mock's OpenAI side.
 - A row is %d rounds; in a round every proxy runs once, and each round begins with another one. A run at %d connections takes %v, others half. Proxies are started anew for every row.
 - **CPU** is the user and system time of the proxy's process (nginx: its worker), as in /proc/PID/stat but in nanoseconds, divided by the calls or events of the same time. It goes on counting after the last answer until the process is quiet, so that work put off (a log written in batches, garbage collection) is in it.
 - **x nginx** is the median over the rounds of the ratio to nginx in the same round, with the interval of order statistics that holds the true median with at least 95 %%.
@@ -125,6 +128,10 @@ func title(mode load.Mode) string {
 		return "chat"
 	case load.SSE:
 		return "SSE"
+	case load.Crossed:
+		return "chat, translated"
+	case load.CrossedSSE:
+		return "SSE, translated"
 	case load.TLS:
 		return "TLS, REST 1 KB"
 	case load.Handshake:
@@ -145,6 +152,16 @@ func (r *report) pageMemory(b *bytes.Buffer) {
 				name += fmt.Sprintf(" (**closed %d of them**)", m.Closed)
 			}
 			fmt.Fprintf(b, "| %s | %.1f | %.1f | %.1f |\n", name, mebibytes(m.Idle), mebibytes(m.Held), mebibytes(m.HeldPeak))
+		}
+		b.WriteByte('\n')
+	}
+	if len(r.Streams) > 0 {
+		fmt.Fprintf(b, "## Many streams\n\nOne event every %v on each stream. The memory of each is what %d streams took more, at the most, than %d had, divided by the difference.\n\n", manyPace, manyStreams, barConns)
+		b.WriteString("| | streams | events per second | delay p50 us | p99 us | most us | KiB each | bad |\n| --- | --: | --: | --: | --: | --: | --: | --: |\n")
+		for i := range r.Streams {
+			s := &r.Streams[i]
+			fmt.Fprintf(b, "| %s | %d | %.0f | %.0f | %.0f | %.0f | %.1f | %d |\n", title(s.Mode), s.Many, float64(s.Run.Events)/s.Run.Elapsed.Seconds(),
+				micros(s.Run.EventDelay.P50), micros(s.Run.EventDelay.P99), micros(s.Run.EventDelay.Max), float64(s.each())/1024, s.Run.Bad())
 		}
 		b.WriteByte('\n')
 	}

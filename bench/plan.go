@@ -15,9 +15,11 @@ const (
 	partLatency   = "latency"
 	partMemory    = "memory"
 	partTruncated = "truncated"
+	partFirst     = "first"   // time to the first token
+	partStreams   = "streams" // many streams at once
 )
 
-var parts = []string{string(load.REST1K), string(load.REST64K), string(load.Chat), string(load.SSE), string(load.TLS), string(load.Handshake), string(load.Resumed), partLatency, partMemory, partTruncated}
+var parts = []string{string(load.REST1K), string(load.REST64K), string(load.Chat), string(load.SSE), string(load.Crossed), string(load.CrossedSSE), string(load.TLS), string(load.Handshake), string(load.Resumed), partLatency, partFirst, partStreams, partMemory, partTruncated}
 
 // What stays the same in every run.
 const (
@@ -25,6 +27,10 @@ const (
 	handshakeConns  = 16 // callers that shake hands at a time
 	streamEvents    = 200
 	streamPace      = 2 * time.Millisecond
+	firstEvents     = 10  // of a stream whose first token counts
+	firstRate       = 400 // such streams a second
+	manyStreams     = 512
+	manyPace        = 20 * time.Millisecond
 	truncatedEvents = 5
 	truncatedConns  = 128
 	warm            = 200 * time.Millisecond
@@ -92,6 +98,8 @@ const (
 	closedLoop kind = "closed loop" // as many calls as the connections allow: CPU per call
 	paced      kind = "paced"       // streams at a fixed pace: CPU per event, delay of events
 	fixedRate  kind = "fixed rate"  // calls at a fixed rate below saturation: latency
+	firstToken kind = "first token" // streams at a fixed rate: time from the call to the first token
+	fullSpeed  kind = "full speed"  // streams as fast as the proxy's core can: CPU per event
 )
 
 // row is one thing that is measured for every target in turn.
@@ -108,11 +116,14 @@ func (r row) name() string { return fmt.Sprintf("%s, %d connections, %s", r.mode
 // rows are the plan's rows in the order in which they run: the fixed rates follow from the closed loops.
 func (o *planOptions) rows() []row {
 	var rows []row
-	for _, mode := range []load.Mode{load.REST1K, load.REST64K, load.Chat} {
+	for _, mode := range []load.Mode{load.REST1K, load.REST64K, load.Chat, load.Crossed} {
 		if !o.wants(string(mode)) {
 			continue
 		}
 		for _, conns := range o.conns {
+			if mode == load.Crossed && conns != barConns {
+				continue
+			}
 			duration := o.run / 2
 			if conns == barConns {
 				duration = o.run
@@ -121,8 +132,13 @@ func (o *planOptions) rows() []row {
 			rows = append(rows, row{kind: closedLoop, mode: mode, conns: conns, duration: duration, direct: conns == 1})
 		}
 	}
-	if o.wants(string(load.SSE)) {
-		rows = append(rows, row{kind: paced, mode: load.SSE, conns: barConns, duration: o.run, direct: true})
+	for _, mode := range []load.Mode{load.SSE, load.CrossedSSE} {
+		if o.wants(string(mode)) {
+			rows = append(rows, row{kind: paced, mode: mode, conns: barConns, duration: o.run, direct: true})
+		}
+	}
+	if o.wants(string(load.CrossedSSE)) {
+		rows = append(rows, row{kind: fullSpeed, mode: load.CrossedSSE, conns: barConns, duration: o.run})
 	}
 	for _, mode := range []load.Mode{load.TLS, load.Handshake, load.Resumed} {
 		if o.wants(string(mode)) {
@@ -138,7 +154,28 @@ func (o *planOptions) rows() []row {
 			rows = append(rows, row{kind: fixedRate, mode: mode, conns: barConns, duration: o.run * 2 / 3, direct: true})
 		}
 	}
+	if o.wants(partFirst) {
+		for _, mode := range []load.Mode{load.SSE, load.CrossedSSE} {
+			rows = append(rows, row{kind: firstToken, mode: mode, conns: barConns, duration: o.run, direct: true})
+		}
+	}
 	return rows
+}
+
+// events is how many each stream of the row has.
+func (r row) events() int {
+	if r.kind == firstToken {
+		return firstEvents
+	}
+	return streamEvents
+}
+
+// pace is the time between two events of a stream.
+func (r row) pace() time.Duration {
+	if r.kind == fullSpeed {
+		return 0
+	}
+	return streamPace
 }
 
 // spec is the load's specification of one run of a row.
@@ -149,6 +186,10 @@ func (r row) spec(rate float64, authority string) load.Spec {
 		s.Events, s.Steady, s.Stagger = streamEvents, true, streamEvents*streamPace
 	case fixedRate:
 		s.Rate = rate
+	case fullSpeed:
+		s.Events = streamEvents
+	case firstToken:
+		s.Events, s.Rate = r.events(), firstRate
 	case closedLoop:
 	}
 	return s

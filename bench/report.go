@@ -19,6 +19,7 @@ type report struct {
 	Subject   string           `json:"subject"` // whom the bars judge; "" for nobody
 	Rows      []*rowResult     `json:"rows"`
 	Memory    []memoryResult   `json:"memory"`
+	Streams   []streamsResult  `json:"streams,omitempty"`
 	Truncated *truncatedResult `json:"truncated,omitempty"`
 	Bars      []bar            `json:"bars"`
 }
@@ -64,6 +65,28 @@ type memoryResult struct {
 	Closed   int64  `json:"closed"`    // connections that it closed meanwhile
 }
 
+// streamsResult is what many streams at once found of the subject.
+type streamsResult struct {
+	Name       string      `json:"name"`
+	Mode       load.Mode   `json:"mode"`
+	Few        int         `json:"few"`  // streams before
+	Many       int         `json:"many"` // streams at once
+	FewMemory  int64       `json:"few_memory"`
+	ManyMemory int64       `json:"many_memory"` // the most resident
+	Run        load.Result `json:"run"`         // of the many
+}
+
+// each is the memory of each stream more, in bytes.
+func (s *streamsResult) each() int64 { return (s.ManyMemory - s.FewMemory) / int64(s.Many-s.Few) }
+
+func (s *streamsResult) print(w io.Writer) {
+	fmt.Fprintf(w, "\n%d streams at once (%s) through %s: %.0f events/s, delay p50 %v, p99 %v, most %v; %d bad; %.1f KiB for each stream more\n",
+		s.Many, s.Mode, s.Name, float64(s.Run.Events)/s.Run.Elapsed.Seconds(), s.Run.EventDelay.P50, s.Run.EventDelay.P99, s.Run.EventDelay.Max, s.Run.Bad(), float64(s.each())/1024)
+	if s.Run.Example != "" {
+		fmt.Fprintln(w, " ", s.Run.Example)
+	}
+}
+
 type truncatedResult struct {
 	Name string      `json:"name"`
 	Run  load.Result `json:"run"`
@@ -78,7 +101,7 @@ func (r *rowResult) find(name string) *targetResult {
 
 // unit is what CPU counts by.
 func (r *rowResult) unit(run load.Result) int64 {
-	if r.Kind == paced {
+	if r.Kind == paced || r.Kind == fullSpeed {
 		return run.Events
 	}
 	return run.Answers
@@ -91,8 +114,12 @@ func (r *rowResult) cost(run load.Result) float64 {
 
 // times are the quantiles that the row is about: of a stream its events' delay.
 func (r *rowResult) times(run load.Result) load.Quantiles {
-	if r.Kind == paced {
+	switch r.Kind {
+	case paced:
 		return run.EventDelay
+	case firstToken:
+		return run.FirstEvent
+	case closedLoop, fixedRate, fullSpeed:
 	}
 	return run.Latency
 }
@@ -143,7 +170,7 @@ func (r *rowResult) compare() {
 		if t.Name == rig.Direct {
 			continue
 		}
-		if t.Name != rig.Nginx && r.Kind != fixedRate {
+		if t.Name != rig.Nginx && r.Kind != fixedRate && r.Kind != firstToken {
 			t.ToNginx = r.each(t.Name, rig.Nginx, func(own, nginx load.Result) float64 { return r.cost(own) / r.cost(nginx) })
 		}
 		t.AddedP50 = r.each(t.Name, rig.Direct, func(own, direct load.Result) float64 {
@@ -178,8 +205,11 @@ func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 func (r *rowResult) print(w io.Writer) {
 	title := fmt.Sprintf("%s, %d connections", r.Mode, r.Conns)
 	each := "request"
-	if r.Kind == paced {
+	if r.Kind == paced || r.Kind == fullSpeed {
 		each = "event"
+	}
+	if r.Kind == firstToken {
+		title += ", time to the first token"
 	}
 	if r.Kind == fixedRate {
 		title += fmt.Sprintf(", %.0f calls/s", r.Rate)

@@ -14,6 +14,8 @@ const (
 	PathREST1K  = "/rest/1k"
 	PathREST64K = "/rest/64k"
 	PathChat    = "/v1/chat/completions"
+	// PathMessages answers the same in Anthropic's dialect, for calls that a gateway translates.
+	PathMessages = "/v1/messages"
 )
 
 // The model as callers name it and as the upstream knows it. They are equally long, so that an
@@ -21,6 +23,9 @@ const (
 const (
 	CallerModel   = "bench-fast"
 	UpstreamModel = "bench-slow"
+	// CrossModel is a model of a provider that speaks Anthropic's dialect: a proxy that does not translate passes the
+	// call on to PathChat.
+	CrossModel = "bench-turn"
 )
 
 // Sizes in bytes.
@@ -102,12 +107,12 @@ func PutStamp(b []byte, nanoseconds int64) {
 
 // ChatRequest is the body of a chat call as a caller sends it: about 1 KB, with a system prompt
 // and a short conversation, as the usual SDKs write it.
-func ChatRequest(stream bool) []byte {
+func ChatRequest(model string, stream bool) []byte {
 	flag := ""
 	if stream {
 		flag = `,"stream":true`
 	}
-	return []byte(`{"model":"` + CallerModel + `","messages":[{"role":"system","content":"` + words(400) +
+	return []byte(`{"model":"` + model + `","messages":[{"role":"system","content":"` + words(400) +
 		`"},{"role":"user","content":"` + words(300) + `"}],"temperature":0.2,"max_tokens":512` + flag + `}`)
 }
 
@@ -115,3 +120,40 @@ func words(n int) string {
 	const text = "the quick brown fox jumps over the lazy dog and runs on into the deep green wood "
 	return strings.Repeat(text, n/len(text)+1)[:n]
 }
+
+// Message is Chat's answer in Anthropic's dialect.
+func Message() []byte {
+	return []byte(`{"id":"msg_bench","type":"message","role":"assistant","model":"` + UpstreamModel + `","content":[{"type":"text","text":"` +
+		words(MessageText) + `"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":42,"output_tokens":180}}`)
+}
+
+// MessageText is how long the text of Message is: no translation of it can be shorter.
+const MessageText = 740
+
+// MessageBegin begins a stream of Anthropic's dialect, and MessageEnd ends it.
+func MessageBegin() []byte {
+	return []byte("event: message_start\ndata: " + `{"type":"message_start","message":{"id":"msg_bench","type":"message","role":"assistant","model":"` + UpstreamModel +
+		`","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":42,"output_tokens":1}}}` + "\n\n" +
+		"event: content_block_start\ndata: " + `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}` + "\n\n")
+}
+
+// MessageEnd is MessageBegin's other half.
+func MessageEnd() []byte {
+	return []byte("event: content_block_stop\ndata: " + `{"type":"content_block_stop","index":0}` + "\n\n" +
+		"event: message_delta\ndata: " + `{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":200}}` + "\n\n" +
+		"event: message_stop\ndata: " + `{"type":"message_stop"}` + "\n\n")
+}
+
+const messageEventHead = "event: content_block_delta\ndata: " + `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`
+
+// MessageStampOffset is where in an event of MessageEvent its time begins.
+const MessageStampOffset = len(messageEventHead)
+
+// MessageEvent is Event in Anthropic's dialect, of the same text.
+func MessageEvent() []byte {
+	const text = EventSize - len(eventHead) - len(`"},"finish_reason":null}]}`+"\n\n")
+	return []byte(messageEventHead + strings.Repeat("0", StampSize) + words(text-StampSize) + `"}}` + "\n\n")
+}
+
+// Content is what stands before the stamp in every event of Chat's dialect that carries text, whoever wrote the event.
+const Content = `"content":"`

@@ -24,7 +24,7 @@ func TestAnswersAreValidJSONOfTheirSize(t *testing.T) {
 		{"chat", Chat(), SizeChat},
 		{"event", event(false), EventSize - framing},
 		{"last event", event(true), EventSize - framing},
-		{"request", ChatRequest(true), len(ChatRequest(false)) + len(`,"stream":true`)},
+		{"request", ChatRequest(CallerModel, true), len(ChatRequest(CallerModel, false)) + len(`,"stream":true`)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if !json.Valid(test.body) {

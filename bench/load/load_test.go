@@ -40,7 +40,7 @@ func run(t *testing.T, spec Spec) Result {
 
 func TestEveryModeGetsWholeAnswers(t *testing.T) {
 	addr := serve(t, mock.Options{Events: 20})
-	for _, mode := range []Mode{REST1K, REST64K, Chat, SSE} {
+	for _, mode := range []Mode{REST1K, REST64K, Chat, SSE, Crossed, CrossedSSE} {
 		t.Run(string(mode), func(t *testing.T) {
 			got := run(t, Spec{Addr: addr, Mode: mode, Conns: 16, Events: 20, Answers: 500, Duration: time.Minute})
 			if got.Answers < 500 || got.Bad() != 0 || got.Reconnects != 0 {
@@ -49,10 +49,10 @@ func TestEveryModeGetsWholeAnswers(t *testing.T) {
 			if got.Latency.P50 <= 0 || got.Latency.P50 > got.Latency.P99 || got.Latency.P99 > got.Latency.Max {
 				t.Errorf("quantiles out of order: %+v", got.Latency)
 			}
-			if mode == SSE && got.Events != 20*got.Answers {
+			if (mode == SSE || mode == CrossedSSE) && got.Events != 20*got.Answers {
 				t.Errorf("%d events in %d streams, want 20 each", got.Events, got.Answers)
 			}
-			if mode == SSE && (got.EventDelay.P50 <= 0 || got.EventDelay.P50 > time.Second) {
+			if (mode == SSE || mode == CrossedSSE) && (got.EventDelay.P50 <= 0 || got.EventDelay.P50 > time.Second) {
 				t.Errorf("event delay %v: the time in the events was not read", got.EventDelay.P50)
 			}
 		})

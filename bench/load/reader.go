@@ -33,6 +33,9 @@ type reader struct {
 	close  bool // the server will close the connection
 	length int64
 	stream stream
+	// crossed tells that a gateway wrote the stream's events itself: their length is not known.
+	crossed bool
+	event   []byte // of a crossed stream: the beginning of an event that came in parts
 }
 
 // stream is what of a stream's data matters: its events' times and its end.
@@ -43,7 +46,7 @@ type stream struct {
 }
 
 func (r *reader) reset() {
-	*r = reader{head: r.head[:0]}
+	*r = reader{head: r.head[:0], event: r.event[:0]}
 }
 
 // begun is whether a byte of the answer has come.
@@ -185,6 +188,10 @@ func (r *reader) scan(data []byte, stamped func(int64)) {
 		copy(r.stream.tail[:], r.stream.tail[n:])
 		copy(r.stream.tail[len(r.stream.tail)-n:], data)
 	}
+	if r.crossed {
+		r.scanCrossed(data, stamped)
+		return
+	}
 	const from, to = answers.StampOffset, answers.StampOffset + answers.StampSize
 	at := int(r.length % answers.EventSize)
 	for len(data) > 0 {
@@ -201,6 +208,32 @@ func (r *reader) scan(data []byte, stamped func(int64)) {
 			at = 0
 		}
 	}
+}
+
+// scanCrossed is scan for events of any length: the time stands where the event's text begins.
+func (r *reader) scanCrossed(data []byte, stamped func(int64)) {
+	if len(r.event) > 0 {
+		r.event = append(r.event, data...)
+		data = r.event
+	}
+	for {
+		event, rest, complete := bytes.Cut(data, []byte("\n\n"))
+		if !complete {
+			break
+		}
+		data = rest
+		_, text, found := bytes.Cut(event, []byte(answers.Content))
+		if !found || len(text) < answers.StampSize || text[0] == '"' {
+			continue
+		}
+		var stamp int64
+		for _, c := range text[:answers.StampSize] {
+			stamp = stamp<<4 | digit(c)
+		}
+		r.stream.events++
+		stamped(stamp)
+	}
+	r.event = append(r.event[:0], data...)
 }
 
 func digit(c byte) int64 {

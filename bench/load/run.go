@@ -79,6 +79,7 @@ type generator struct {
 	result   Result
 	latency  *stats.Histogram
 	delay    *stats.Histogram
+	first    *stats.Histogram
 	scratch  [256 << 10]byte
 	now      time.Time // once per round
 	inFlight int
@@ -104,7 +105,7 @@ func open(ctx context.Context, spec Spec, beside func() error) (*generator, erro
 	}
 	g := &generator{
 		spec: spec, beside: beside, addr: addr, want: want, poller: poller, byFD: make(map[int]*conn, spec.Conns),
-		latency: new(stats.Histogram), delay: new(stats.Histogram), now: time.Now(),
+		latency: new(stats.Histogram), delay: new(stats.Histogram), first: new(stats.Histogram), now: time.Now(),
 	}
 	for i := range spec.Conns {
 		c := &conn{index: i, fd: -1}
@@ -147,6 +148,7 @@ func (g *generator) forget() {
 	g.result = Result{}
 	g.latency.Reset()
 	g.delay.Reset()
+	g.first.Reset()
 }
 
 // measureWhole counts from the first call to the last answer, and the CPU until all is quiet.
@@ -160,6 +162,7 @@ func (g *generator) measureWhole(ctx context.Context) (Result, error) {
 	}
 	g.latency.Reset()
 	g.delay.Reset()
+	g.first.Reset()
 	if err := g.issue(ctx, g.spec.Duration); err != nil {
 		return Result{}, err
 	}
@@ -218,7 +221,7 @@ func (g *generator) settle() {
 	quantiles := func(h *stats.Histogram) Quantiles {
 		return Quantiles{P50: h.Quantile(0.5), P90: h.Quantile(0.9), P99: h.Quantile(0.99), P999: h.Quantile(0.999), Max: h.Max()}
 	}
-	g.result.Latency, g.result.EventDelay = quantiles(g.latency), quantiles(g.delay)
+	g.result.Latency, g.result.EventDelay, g.result.FirstEvent = quantiles(g.latency), quantiles(g.delay), quantiles(g.first)
 }
 
 // issue makes calls for a time, or until the spec's number of answers; calls under way at its end

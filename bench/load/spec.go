@@ -21,6 +21,10 @@ const (
 	REST64K Mode = "rest64k" // GET, 64 KB JSON answer
 	Chat    Mode = "chat"    // POST of a chat body of about 1 KB, 1 KB JSON answer
 	SSE     Mode = "sse"     // the same, answered by a stream of events
+	// Chat and SSE of a model whose provider speaks Anthropic's dialect: a gateway translates request and answer, a proxy
+	// passes them on to a provider of the caller's dialect.
+	Crossed    Mode = "crossed"
+	CrossedSSE Mode = "crossed-sse"
 	// Over TLS 1.3, with an ECDSA P-256 certificate and X25519; see RunSecure.
 	TLS       Mode = "tls"       // rest1k on kept-alive connections
 	Handshake Mode = "handshake" // a new connection with a full handshake for each rest1k
@@ -88,6 +92,7 @@ type Result struct {
 	Foreign    float64   `json:"foreign"`
 	Latency    Quantiles `json:"latency"`     // of whole answers
 	EventDelay Quantiles `json:"event_delay"` // of events, from the upstream's write to our read
+	FirstEvent Quantiles `json:"first_event"` // of streams, from the call to the first event with text
 }
 
 // Bad is the number of calls that did not get a right and whole answer.
@@ -111,6 +116,7 @@ type want struct {
 	length  int64
 	stream  bool
 	events  int
+	crossed bool // the answer may be longer than length, and its events stand wherever they stand
 }
 
 func (s *Spec) check() (netip.AddrPort, want, error) {
@@ -128,10 +134,15 @@ func (s *Spec) check() (netip.AddrPort, want, error) {
 	case REST64K:
 		w.request, w.length = s.get(answers.PathREST64K), answers.SizeREST64K
 	case Chat:
-		w.request, w.length = s.post(answers.ChatRequest(false)), answers.SizeChat
+		w.request, w.length = s.post(answers.ChatRequest(answers.CallerModel, false)), answers.SizeChat
 	case SSE:
-		w.request, w.length = s.post(answers.ChatRequest(true)), answers.StreamLength(s.Events)
+		w.request, w.length = s.post(answers.ChatRequest(answers.CallerModel, true)), answers.StreamLength(s.Events)
 		w.stream, w.events = true, s.Events
+	case Crossed:
+		w.request, w.length, w.crossed = s.post(answers.ChatRequest(answers.CrossModel, false)), answers.MessageText, true
+	case CrossedSSE:
+		w.request, w.length = s.post(answers.ChatRequest(answers.CrossModel, true)), int64(s.Events)*answers.StampSize
+		w.stream, w.events, w.crossed = true, s.Events, true
 	default:
 		return addr, w, fmt.Errorf("unknown mode %q", s.Mode)
 	}

@@ -27,6 +27,8 @@ type stream struct {
 	usage  bool // the caller asked for the usage event
 	cut    bool
 	noDone bool
+	// message is for Anthropic's dialect.
+	message bool
 }
 
 // read takes what the caller sent and answers every whole request in it.
@@ -122,6 +124,11 @@ func (s *Server) answer(c *conn, head, body []byte) bool {
 			return s.begin(c, bytes.Contains(body, []byte(`"include_usage":true`)))
 		}
 		return s.write(c, s.prebuilt.chat)
+	case answers.PathMessages:
+		if bytes.Contains(body, []byte(`"stream":true`)) {
+			return s.begin(c, false) && s.beginMessage(c)
+		}
+		return s.write(c, s.prebuilt.message)
 	}
 	if s.write(c, s.prebuilt.unsupported) {
 		s.drop(c)

@@ -54,6 +54,9 @@ type prebuilt struct {
 	event, lastEvent                   []byte // one chunk each, the stamp at stampAt
 	usage, done, end                   []byte
 	stampAt                            int
+	// The same in Anthropic's dialect.
+	message, messageBegin, messageEvent, messageEnd []byte
+	messageStampAt                                  int
 }
 
 // Listen opens a mock on addr ("127.0.0.1:0" for any free port); Close frees it.
@@ -204,7 +207,14 @@ func build() prebuilt {
 		return append(append(strconv.AppendInt(nil, int64(len(data)), 16), "\r\n"...), append(data, "\r\n"...)...)
 	}
 	event := chunk(answers.Event(false))
+	messageEvent := chunk(answers.MessageEvent())
 	return prebuilt{
+		message:        answer("application/json", answers.Message()),
+		messageBegin:   chunk(answers.MessageBegin()),
+		messageEvent:   messageEvent,
+		messageEnd:     append(chunk(answers.MessageEnd()), "0\r\n\r\n"...),
+		messageStampAt: len(messageEvent) - len("\r\n") - len(answers.MessageEvent()) + answers.MessageStampOffset,
+
 		rest1k:      answer("application/json", answers.JSON(answers.SizeREST1K)),
 		rest1kShort: answer("application/json", answers.JSON(answers.SizeREST1K-1)),
 		rest64k:     answer("application/json", answers.JSON(answers.SizeREST64K)),

@@ -27,6 +27,12 @@ func (s *Server) begin(c *conn, usage bool) bool {
 	return s.write(c, s.prebuilt.streamHead)
 }
 
+// beginMessage makes a stream that has begun one of Anthropic's dialect.
+func (s *Server) beginMessage(c *conn) bool {
+	c.stream.message = true
+	return s.write(c, s.prebuilt.messageBegin)
+}
+
 // keepTicking runs the clock exactly while paced streams are under way.
 func (s *Server) keepTicking() error {
 	want := s.options.Pace > 0 && len(s.streams) > 0
@@ -64,18 +70,24 @@ func (s *Server) step(c *conn, now time.Time) {
 		s.drop(c)
 	case st.next < s.options.Events:
 		st.next++
-		event := s.prebuilt.event
-		if st.next == s.options.Events {
+		event, at := s.prebuilt.event, s.prebuilt.stampAt
+		switch {
+		case st.message:
+			event, at = s.prebuilt.messageEvent, s.prebuilt.messageStampAt
+		case st.next == s.options.Events:
 			event = s.prebuilt.lastEvent
 		}
-		answers.PutStamp(event[s.prebuilt.stampAt:], now.UnixNano())
+		answers.PutStamp(event[at:], now.UnixNano())
 		s.write(c, event)
 	case st.usage:
 		st.usage = false
 		s.write(c, s.prebuilt.usage)
 	default:
 		last := s.prebuilt.done
-		if st.noDone {
+		switch {
+		case st.message:
+			last = s.prebuilt.messageEnd
+		case st.noDone:
 			last = s.prebuilt.end
 		}
 		s.forget(c)

@@ -20,14 +20,14 @@ var (
 
 // settings fill a configuration's template.
 type settings struct {
-	Dir, Listen, Upstream, Key string
-	Descriptors                uint64
-	TLS                        *Certificate // nil: plain
-	CallerModel, UpstreamModel string
+	Dir, Listen, Upstream, Key             string
+	Descriptors                            uint64
+	TLS                                    *Certificate // nil: plain
+	CallerModel, UpstreamModel, CrossModel string
 }
 
 func render(text string, s settings) (string, error) {
-	s.CallerModel, s.UpstreamModel = answers.CallerModel, answers.UpstreamModel
+	s.CallerModel, s.UpstreamModel, s.CrossModel = answers.CallerModel, answers.UpstreamModel, answers.CrossModel
 	t, err := template.New("").Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("reading a configuration's template: %w", err)
