@@ -54,7 +54,7 @@ func (b *bench) measure(ctx context.Context, o planOptions) error {
 	}
 	if o.wants(partStreams) && b.report.Subject != "" {
 		for _, mode := range []load.Mode{load.SSE, load.CrossedSSE} {
-			if err := b.manyStreams(ctx, o, mode); err != nil {
+			if err := b.manyStreams(ctx, mode); err != nil {
 				return fmt.Errorf("many streams: %w", err)
 			}
 		}
@@ -222,30 +222,49 @@ func (b *bench) memory(ctx context.Context, o planOptions) error {
 }
 
 // manyStreams runs few streams through the subject, then many, and looks at what each of those more took.
-func (b *bench) manyStreams(ctx context.Context, o planOptions, mode load.Mode) error {
+func (b *bench) manyStreams(ctx context.Context, mode load.Mode) error {
 	name := b.report.Subject
-	return b.with(ctx, filepath.Join(b.rig.Dir, "streams"), []string{name}, streamEvents, manyPace, func(engine *rig.Engine, proxies []rig.Target) error {
+	return b.with(ctx, filepath.Join(b.rig.Dir, "streams"), []string{name}, manyEvents, manyPace, func(engine *rig.Engine, proxies []rig.Target) error {
 		progress(fmt.Sprintf("%d streams, %s: %s", manyStreams, mode, name))
 		m := streamsResult{Name: name, Mode: mode, Few: barConns, Many: manyStreams}
-		spec := load.Spec{Mode: mode, Conns: barConns, Events: streamEvents, Steady: true, Warm: warm, Duration: o.run, Stagger: streamEvents * manyPace}
-		if _, err := engine.Load(ctx, proxies[0], spec); err != nil {
-			return err
-		}
-		few, err := proxies[0].Memory()
-		if err != nil {
+		spec := load.Spec{Mode: mode, Conns: barConns, Events: manyEvents, Steady: true, Warm: warm, Duration: manyRun, Stagger: manyStagger}
+		var err error
+		if _, m.FewMemory, err = watched(ctx, engine, proxies[0], spec); err != nil {
 			return err
 		}
 		spec.Conns = manyStreams
-		if m.Run, err = engine.Load(ctx, proxies[0], spec); err != nil {
-			return err
-		}
-		many, err := proxies[0].Memory()
-		m.FewMemory, m.ManyMemory = few.Now, many.Peak
+		m.Run, m.ManyMemory, err = watched(ctx, engine, proxies[0], spec)
 		b.report.Streams = append(b.report.Streams, m)
 		progress("")
 		m.print(os.Stdout)
 		return err
 	})
+}
+
+// watched does one run and looks at the target's memory all the while; most is the most of it.
+func watched(ctx context.Context, engine *rig.Engine, t rig.Target, spec load.Spec) (run load.Result, most int64, err error) {
+	const every = 50 * time.Millisecond
+	done := make(chan struct{})
+	peak := make(chan int64)
+	go func() {
+		var most int64
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				if m, err := t.Memory(); err == nil { // one that is gone ends the run with an error
+					most = max(most, m.Now)
+				}
+			case <-done:
+				peak <- most
+				return
+			}
+		}
+	}()
+	run, err = engine.Load(ctx, t, spec)
+	close(done)
+	return run, <-peak, err
 }
 
 // truncated streams as many short answers through the subject as the plan says, as fast as its core

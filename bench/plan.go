@@ -31,6 +31,9 @@ const (
 	firstRate       = 400 // such streams a second
 	manyStreams     = 512
 	manyPace        = 20 * time.Millisecond
+	manyEvents      = 400             // of each, so that none ends while it is looked at
+	manyStagger     = 2 * time.Second // over which they begin
+	manyRun         = 5 * time.Second
 	truncatedEvents = 5
 	truncatedConns  = 128
 	warm            = 200 * time.Millisecond

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -191,9 +192,13 @@ func Append(dst []byte, encoding string, body []byte, limits Limits) (text []byt
 		if limits.Bytes > 0 {
 			room = room[:min(int64(len(room)), limits.Bytes+1-b.out)] // one more shows that there is more
 		}
+		room = room[:min(len(room), pieceSize)]
 		var n int
 		n, err = r.Read(room)
 		dst, b.out = dst[:len(dst)+n], b.out+int64(n)
+		if n == pieceSize {
+			runtime.Gosched() // a small body can unfold to a large one, which would keep its CPU for long
+		}
 		if err == nil {
 			err = b.check()
 		}

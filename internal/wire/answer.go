@@ -35,8 +35,11 @@ func (a *answerState) reset() {
 
 // room makes place for n more bytes, if that many are kept at all, in a pooled buffer.
 func (a *answerState) room(n int) {
-	if need := len(a.buf) + n; need > cap(a.buf) && need <= mediumBuffer {
-		bigger := getBuffer(mediumBuffer)
+	if need := len(a.buf) + n; a.buf == nil || need > cap(a.buf) && need <= mediumBuffer {
+		if need > mediumBuffer {
+			need = smallBuffer
+		}
+		bigger := getBuffer(need)
 		bigger = bigger[:copy(bigger, a.buf)]
 		putBuffer(a.buf)
 		a.buf = bigger
@@ -178,7 +181,11 @@ func (c *conn) Flush() error {
 	if c.answer.failed || c.answer.aborted {
 		return errAnswerOver
 	}
-	return c.send(nil)
+	err := c.send(nil)
+	if c.answer.chunked && !c.answer.ended {
+		c.answer.free() // a stream waits between its events, and needs no buffer meanwhile
+	}
+	return err
 }
 
 // End implements Exchange.
@@ -192,6 +199,7 @@ func (c *conn) End(trailer *Header) error {
 	}
 	a.ended = true
 	if a.chunked {
+		a.room(len("0\r\n\r\n"))
 		a.buf = append(a.buf, "0\r\n"...)
 		if trailer != nil {
 			for i := range trailer.Fields {

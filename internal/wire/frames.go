@@ -21,7 +21,7 @@ const (
 const closeWithout = 1005
 
 // frames follows one direction of a WebSocket by the heads of its frames (RFC 6455 section 5.2). It
-// counts messages and reads the close frame; it never looks into a message, and it changes nothing.
+// counts messages and reads the close frame; it looks into no message but those that text asks for, and it changes nothing.
 type frames struct {
 	masked   bool // the caller's are masked, the upstream's must not be
 	head     [14]byte
@@ -31,7 +31,13 @@ type frames struct {
 	messages int64  // whole ones
 	problem  string // what is no WebSocket frame; nothing is followed after it
 
+	// text, when not nil, is given each whole text message, as long as it is at most maxText long and not compressed.
+	text    func([]byte)
+	taking  bool   // the message at hand is one for text
+	message []byte // what of it has come
+
 	last    bool // the frame at hand is a message's last
+	data    bool // the frame at hand is part of a message
 	inClose bool
 	payload []byte // of the close frame, masked as it came
 	close   journey.CloseFrame
@@ -46,6 +52,9 @@ func (f *frames) feed(p []byte) {
 			k := min(uint64(len(p)), f.left)
 			if f.inClose {
 				f.payload = append(f.payload, p[:k]...)
+			}
+			if f.taking && f.data {
+				f.take(p[:k])
 			}
 			f.left -= k
 			if p = p[k:]; f.left == 0 {
@@ -107,8 +116,11 @@ func (f *frames) begin() {
 	if f.problem != "" {
 		return
 	}
-	if op < opClose {
+	if f.data = op < opClose; f.data {
 		f.open = !fin
+		if op != opContinuation {
+			f.taking = f.text != nil && op == opText && f.head[0]&0x70 == 0 // RSV1: compressed (RFC 7692 section 6)
+		}
 	}
 	f.last, f.inClose = fin && op < opClose, op == opClose
 	if f.left = size; size == 0 {
@@ -120,10 +132,27 @@ func (f *frames) begin() {
 func (f *frames) finish() {
 	if f.last {
 		f.messages++
+		if f.taking {
+			f.taking = false
+			f.text(f.message)
+			f.message = f.message[:0]
+		}
 	}
 	if f.inClose {
 		f.closed()
 	}
+}
+
+// maxText is the longest text message that is read.
+const maxText = 1 << 20
+
+// take keeps a part of a text message; of one that is too long nothing is kept.
+func (f *frames) take(p []byte) {
+	if len(f.message)+len(p) > maxText {
+		f.taking, f.message = false, nil
+		return
+	}
+	f.message = append(f.message, p...)
 }
 
 // closed reads the close frame's payload; only the first one counts.

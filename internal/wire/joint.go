@@ -32,6 +32,9 @@ func (e *TunnelEnd) Failed() bool { return e.Idle || e.Reset || e.Unframed }
 type TunnelOptions struct {
 	Idle     time.Duration // the longest silence in both directions; 0: no limit
 	Protocol []byte        // what was switched to; frames are followed where it is websocket
+	// Text, when not nil, is given each whole text message of the upstream's, uncompressed ones of at most 1 MiB, valid
+	// during the call: by the goroutine that passes it on, right before it does.
+	Text func(message []byte)
 	// LastWord, when not nil, is told of an end that the upstream or the gateway forced, before the
 	// caller's side is closed. The status and reason that it returns go to the caller in a close frame
 	// where the end is Tellable.
@@ -71,6 +74,7 @@ const (
 func NewJoint(caller, upstream *Tunnel, o TunnelOptions) *Joint {
 	j := &Joint{o: o, caller: caller, upstream: upstream, webSocket: EqualFold(o.Protocol, "websocket")}
 	j.fromCaller.masked = true
+	j.fromUpstream.text = o.Text
 	j.last.Store(clock())
 	return j
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,6 +77,9 @@ type Upcall struct {
 
 	buf  []byte
 	r, w int
+	// want is how large the buffer for the next read of the body should be; 0 as it is. small counts reads in a row
+	// that had to wait and brought little.
+	want, small int
 
 	Response Response
 	trailer  Header
@@ -98,9 +100,11 @@ type Upcall struct {
 	dialled   int64
 	idleSince int64
 	idleUntil int64
+	waited    int64         // how long it had been idle before the call it serves
 	keepFor   time.Duration // from the upstream's Keep-Alive: timeout
 	uses      int
 	addr      string
+	resolved  *resolved // what its origin's name was known to be when it was last kept
 	connected bool
 	own       identity       // what the handshake showed of us
 	h2        *h2call        // its stream, nil over HTTP/1.1
@@ -170,7 +174,8 @@ func (g *Origin) tryHTTP1(call *Call, a *journey.Attempt, watch Watcher) *Upcall
 	}
 	if u != nil {
 		a.Reused, a.ConnUses = true, u.uses
-		a.ConnIdle, a.ConnAge = time.Duration(began-u.idleSince), time.Duration(began-u.dialled)
+		u.waited = began - u.idleSince
+		a.ConnIdle, a.ConnAge = time.Duration(u.waited), time.Duration(began-u.dialled)
 		a.Address = u.address()
 	} else {
 		u = &Upcall{origin: g, who: call.Proxy}
@@ -209,6 +214,7 @@ func (u *Upcall) exchange(call *Call, a *journey.Attempt, began int64) *Upcall {
 		u.watch.Unwatch()
 		u.endUpload()
 		u.ended()
+		u.origin.died(a)
 		u.discard()
 		return nil
 	}
@@ -336,150 +342,6 @@ func (u *Upcall) limitFired(a *journey.Attempt, key string, value time.Duration)
 
 // LimitSilence sets the longest silence of the reads to come (AttemptLimits.Idle); 0 is off.
 func (u *Upcall) LimitSilence(d time.Duration) { u.limits.Idle = d }
-
-// Next returns the next piece of the body, valid until the following call. It returns io.EOF when
-// the body is complete; on any other error the facts say what happened.
-func (u *Upcall) Next() ([]byte, error) {
-	if u.h2 != nil {
-		return u.nextH2()
-	}
-	for {
-		if u.done {
-			return nil, io.EOF
-		}
-		if piece, err := u.piece(); piece != nil || err != nil {
-			return piece, err
-		}
-		if u.done {
-			return nil, io.EOF
-		}
-		if err := u.fill(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// Buffered tells whether Next will return without reading from the socket. What stands between two
-// chunks does not count: a caller must not wait for the next event to get this one.
-func (u *Upcall) Buffered() bool {
-	if u.h2 != nil {
-		return u.bufferedH2()
-	}
-	if u.done || u.r == u.w || u.Response.Length != LengthChunked {
-		return u.done || u.r < u.w
-	}
-	look := u.chunked
-	var trailer Header
-	data, _, err := look.next(u.buf[u.r:u.w], u.w-u.r, false, &trailer)
-	return len(data) > 0 || err != nil || look.state == chunkDone
-}
-
-// Complete tells whether the body's end is known to have been reached; what Next returned last is
-// then its last piece.
-func (u *Upcall) Complete() bool { return u.done }
-
-// Trailer is the answer's trailer; empty before Next has returned io.EOF.
-func (u *Upcall) Trailer() *Header { return &u.trailer }
-
-// piece takes body bytes out of the buffer.
-func (u *Upcall) piece() ([]byte, error) {
-	have := u.buf[u.r:u.w]
-	a := u.facts
-	switch {
-	case u.Response.Length == LengthChunked:
-		data, n, err := u.chunked.next(have, len(have), false, &u.trailer)
-		u.r += n
-		if err != nil {
-			a.End, a.Fault, a.Offset = journey.EndParse, journey.FaultChunk, a.BytesIn-int64(u.w-u.r)
-			if err == errTrailer || err == errTrailerLarge {
-				a.Fault = journey.FaultTrailer
-			}
-			a.Line = clipLine(u.buf[u.r:u.w])
-			u.ended()
-			return nil, err
-		}
-		u.done = u.chunked.state == chunkDone
-		if len(data) > 0 {
-			a.BodyIn += int64(len(data))
-			return data, nil
-		}
-		return nil, nil
-	case len(have) == 0:
-		return nil, nil
-	case u.Response.Length == LengthUntilClose:
-		u.r = u.w
-	default:
-		if int64(len(have)) > u.left {
-			have = have[:u.left]
-		}
-		u.r += len(have)
-		u.left -= int64(len(have))
-		u.done = u.left == 0
-	}
-	a.BodyIn += int64(len(have))
-	return have, nil
-}
-
-// HoldHead keeps Response valid until Release, while the body is read on. What is at hand already costs nothing; a
-// read puts the head into memory of its own first.
-func (u *Upcall) HoldHead() { u.holdHead = u.h2 == nil }
-
-// fill reads more of the body.
-func (u *Upcall) fill() error {
-	if u.holdHead {
-		u.holdHead = false
-		u.Response.detach()
-	}
-	u.makeRoom()
-	n, err := u.sock.read(u.buf[u.w:], u.by(u.limits.Idle))
-	a := u.facts
-	if n > 0 && err == nil {
-		u.sock.share()
-		u.w += n
-		a.BytesIn += int64(n)
-		u.lastByte = clock()
-		return nil
-	}
-	if err == nil {
-		u.eof = true
-		if u.resetWhileSending(a) {
-			u.ended()
-			return io.ErrUnexpectedEOF
-		}
-		if u.Response.Length == LengthUntilClose {
-			u.done = true
-			return nil
-		}
-		a.End = journey.EndEOF
-		u.ended()
-		return io.ErrUnexpectedEOF
-	}
-	u.readFailed(err, a, "idle", u.limits.Idle)
-	u.ended()
-	return err
-}
-
-// makeRoom empties the buffer for the next read; a long body gets a large one.
-func (u *Upcall) makeRoom() {
-	if u.r == u.w {
-		u.r, u.w = 0, 0
-		if (u.left > mediumBuffer || u.facts.BodyIn > mediumBuffer) && len(u.buf) < largeBuffer {
-			putBuffer(u.buf)
-			u.buf = getBuffer(largeBuffer)
-		}
-		return
-	}
-	if u.r > 0 {
-		copy(u.buf, u.buf[u.r:u.w])
-		u.r, u.w = 0, u.w-u.r
-	}
-	if u.w == len(u.buf) {
-		bigger := getBuffer(len(u.buf) * 4)
-		copy(bigger, u.buf)
-		putBuffer(u.buf)
-		u.buf = bigger
-	}
-}
 
 func (u *Upcall) readFailed(err error, a *journey.Attempt, key string, limit time.Duration) {
 	if u.gaveUp(a) {

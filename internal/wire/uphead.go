@@ -52,7 +52,7 @@ func (u *Upcall) readHead(call *Call, a *journey.Attempt) bool {
 	if res.Length == LengthUntilClose {
 		a.BodyInLen = -1
 	}
-	u.left = max(res.Length, 0)
+	u.left, u.want, u.small = max(res.Length, 0), 0, 0
 	u.done = res.Length == 0
 	u.keepFor = 0
 	if v := res.Header.Get(KeepAlive); v != nil {
