@@ -12,6 +12,10 @@ import (
 // advice puts what can be said about this very call before the catalogue's advice for its kind.
 func (c *judgement) advice(f *fault.Finding) {
 	own := append(clipped(c.in.Advice), c.childAdvice()...)
+	if c.found != nil {
+		own = append(own, clipped(c.found.advice)...)
+	}
+	own = append(own, c.foreignAdvice()...)
 	own = append(own, c.operatorAdvice()...)
 	if e, _ := c.beneath(); e != nil {
 		own = append(own, e.OperatorAdvice...)

@@ -80,13 +80,21 @@ func (c *judgement) cause(f *fault.Finding) {
 	}
 	if beneath, _ := c.beneath(); beneath != nil {
 		f.Cause, f.Confidence = beneath.Cause, "likely"
+		if c.neverGood(beneath.Kind) {
+			for _, r := range refinements {
+				if r.kind == beneath.Kind {
+					f.Cause = r.never
+				}
+			}
+		}
 		return
 	}
 	if c.byChild(f) {
+		f.Pattern = "process_ended"
 		return
 	}
 	if c.behind != nil {
-		f.Cause, f.Confidence = fault.Gateway, "likely"
+		f.Cause, f.Confidence, f.Pattern = fault.Gateway, "likely", "gateway_host"
 		return
 	}
 	f.RuledOut = append(f.RuledOut, c.hostRuledOut()...)
@@ -99,8 +107,9 @@ func (c *judgement) cause(f *fault.Finding) {
 		f.RuledOut = append(f.RuledOut, "a limit of ours: the operating system gave up, because nobody acknowledged its packets")
 		return
 	}
-	if p := nested(c.in.Answer); p != nil && p.cause != "" {
-		f.Cause, f.Confidence = p.cause, "likely"
+	if p := nested(c.in.Answer); p != nil && p.Cause != "" {
+		f.Cause, f.Confidence = p.Cause, "likely"
+		c.byPast(f)
 		return
 	}
 	if (c.kind == fault.ResetMidBody || c.kind == fault.TunnelReset) && c.about != nil && c.about.Silence >= forgotten {
@@ -108,6 +117,7 @@ func (c *judgement) cause(f *fault.Finding) {
 	}
 	c.byHistory(f)
 	c.ruleOut(f)
+	c.byPast(f)
 }
 
 // byHistory applies the table of refinements.
@@ -150,7 +160,7 @@ func (c *judgement) ruleOut(f *fault.Finding) {
 	if c.kind == fault.FirstByteTimeout && a.SendComplete {
 		f.RuledOut = append(f.RuledOut, "a slow upload: the whole request had been sent")
 	}
-	if n := c.in.Healthy; n > 0 && c.in.Targets > n {
+	if n := c.in.Healthy; n > 0 && c.in.Targets > n && !c.in.Unjudged {
 		f.RuledOut = append(f.RuledOut, fmt.Sprintf("the whole service: %d of %d targets are healthy", n, c.in.Targets))
 	}
 }
@@ -176,6 +186,16 @@ func (c *judgement) beneath() (*fault.Entry, int) {
 		}
 	}
 	return best, most
+}
+
+// neverGood says whether none of the targets with this trouble has ever given a good answer.
+func (c *judgement) neverGood(k fault.Kind) bool {
+	for _, r := range c.in.HealthReasons {
+		if r.Kind == k && !r.Never {
+			return false
+		}
+	}
+	return true
 }
 
 func dependsOn(e *fault.Entry, k fault.Kind) bool {

@@ -168,8 +168,8 @@ func (t teller) passedOn() string {
 		return fmt.Sprintf("%s answered with gRPC status %s itself; its answer was passed on unchanged.", t.peer(), a.RPC.Code.Label())
 	}
 	s := fmt.Sprintf("%s answered %d itself; its answer was passed on unchanged.", t.peer(), a.Status)
-	if p := nested(a); p != nil && t.full && p.meaning != "" {
-		s += " It was made by " + p.name + ": " + p.meaning + "."
+	if p := nested(a); p != nil && t.full && p.Says != "" {
+		s += " It was made by " + p.Vendor + ": " + p.Says + "."
 	}
 	return s
 }
@@ -195,6 +195,8 @@ func (t teller) unavailable() string {
 	switch {
 	case e == nil:
 		return s + "."
+	case n == 1 && len(in.HealthReasons) > 1 && t.each() != "":
+		return s + "; behind it: " + t.each() + "."
 	case n > 1 && n == len(in.HealthReasons):
 		return fmt.Sprintf("%s; behind it, at all of them: %s (%s).", s, lowerFirst(e.Title), e.Kind)
 	case n > 1:
@@ -202,6 +204,23 @@ func (t teller) unavailable() string {
 	default:
 		return fmt.Sprintf("%s; behind it: %s (%s).", s, lowerFirst(e.Title), e.Kind)
 	}
+}
+
+// each tells every target's own trouble where they differ, "" where one of them has no name or there are too many.
+func (t teller) each() string {
+	const most = 5
+	list := t.c.in.HealthReasons
+	if len(list) > most {
+		return ""
+	}
+	var all []string
+	for i, r := range list {
+		if r.Kind == "" {
+			return ""
+		}
+		all = append(all, t.hide(authority(r.Target), fmt.Sprintf("target %d", i+1))+" "+string(r.Kind))
+	}
+	return strings.Join(all, ", ")
 }
 
 // lowerFirst makes a title part of a sentence; an abbreviation at its begin stays.

@@ -47,9 +47,14 @@ type Input struct {
 
 	// History is what this target did before; the zero value means not known.
 	History History
+	// Past is what else is remembered of the target and of others, nil where nothing is.
+	Past *journey.Past
 	// Targets is how many targets the service or model has, Healthy how many of them are; 0 and 0
 	// when not known.
 	Targets, Healthy int
+	// Unjudged is true where nothing judges targets (no health check, no breaker, no ejection): Healthy then says
+	// nothing.
+	Unjudged bool
 	// HealthReasons is each target's own trouble, for no_healthy_target, breaker_open and no_slot.
 	HealthReasons []TargetReason
 
@@ -79,6 +84,7 @@ type TargetReason struct {
 	Target string     // as configured
 	Kind   fault.Kind // of its last failure, "" when it has no name
 	Text   string     // what its last check saw, with addresses; "" when nothing more is known
+	Never  bool       // it has not given one good answer under this configuration
 }
 
 // Answer is an upstream's complete answer, as far as the rules look at it.
@@ -119,6 +125,8 @@ func Judge(in Input) *fault.Finding {
 	f.ProxyParams = c.proxyParams()
 	f.ReceivedStatus = c.received()
 	f.Retry = c.verdict()
+	f.Warning = c.warning(f.Retry)
+	f.Because, f.Check = clip(f.Because, lineLimit), clip(c.check(f), lineLimit)
 	f.RetryAfterMS = c.retryAfter(f.Retry)
 	c.advice(f)
 	return f
@@ -132,6 +140,7 @@ type judgement struct {
 	about    *journey.Attempt // the attempt that the finding is about, nil when none is
 	troubles []HostTrouble    // of the gateway's own host
 	behind   *HostTrouble     // the one that lies behind the failure, nil when none does
+	found    *pattern         // what tells the failure from its twins, nil when nothing does
 }
 
 // decide chooses the kind, and the attempt it is about.

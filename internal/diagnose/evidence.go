@@ -35,6 +35,7 @@ func (c *judgement) evidence() []string {
 	}
 	lines = append(lines, c.childLines()...)
 	lines = append(lines, c.hostLines()...)
+	lines = append(lines, c.pastLines()...)
 	return append(lines, c.history()...)
 }
 
@@ -136,7 +137,8 @@ func connectLine(a *journey.Attempt, t journey.AddressTry) string {
 func tlsLines(c *judgement, a *journey.Attempt) []string {
 	t := a.TLS
 	if t == nil {
-		if a.TLSTime > 0 && a.Phase > journey.PhaseTLS {
+		// What began HTTP/2 on a plain connection took its time, too, and was no handshake.
+		if a.TLSTime > 0 && a.Phase > journey.PhaseTLS && overTLS(a.Target) {
 			return []string{"TLS handshake: done in " + fault.Span(a.TLSTime)}
 		}
 		return nil
@@ -177,6 +179,12 @@ func tlsLines(c *judgement, a *journey.Attempt) []string {
 		lines = append(lines, "the handshake's error: "+quote([]byte(t.Err), quoteLimit))
 	}
 	return lines
+}
+
+// overTLS tells whether a target is spoken to in TLS.
+func overTLS(target string) bool {
+	scheme, _, _ := strings.Cut(target, "://")
+	return scheme == "https" || scheme == "wss" || scheme == "grpcs"
 }
 
 func certificateLines(c *judgement, t *journey.TLSFacts) []string {
@@ -275,6 +283,8 @@ func endName(a *journey.Attempt) string {
 		return "the caller left"
 	case journey.EndCancelled:
 		return "given up by the gateway"
+	case journey.EndHedged:
+		return "given up because another target answered first"
 	case journey.EndTLS:
 		return "a TLS error"
 	case journey.EndOpen:
@@ -371,11 +381,13 @@ func (c *judgement) history() []string {
 			lines = append(lines, "last good answer from this target: "+ago(h))
 		case h.EverGood:
 			lines = append(lines, "this target has answered before")
+		case c.about.Status != 0:
+			lines = append(lines, "this target has not given one good answer under this configuration")
 		default:
 			lines = append(lines, "this target has not answered once under this configuration")
 		}
 	}
-	if c.in.Targets > 1 {
+	if c.in.Targets > 1 && !c.in.Unjudged {
 		lines = append(lines, fmt.Sprintf("%d of %d targets are healthy", c.in.Healthy, c.in.Targets))
 	}
 	return lines

@@ -14,7 +14,7 @@ func Explain(j *journey.Journey) *fault.Call {
 		ID: j.ID.String(), Time: j.Start, Method: j.Method, Host: j.Host, Path: j.Path, Protocol: j.Protocol,
 		Remote: j.Remote, Application: j.Application, Service: j.Service, Route: j.Route, Provider: j.Provider, Model: j.Model,
 		Status: j.Status, Cut: j.Cut, FirstByte: j.FirstByte, Total: j.Total, BytesIn: j.BytesIn, BytesOut: j.BytesOut,
-		Policies: j.Policies, Finding: j.Finding,
+		Cache: j.Cache, Policies: j.Policies, Finding: j.Finding,
 	}
 	if p := j.RPC; p != nil {
 		c.RPC = &fault.CallRPC{Form: p.Form, Timeout: p.Timeout, Ended: p.Ended, Code: p.Code, Message: p.Message, Own: p.Own}

@@ -174,6 +174,9 @@ func (c *judgement) accountsFor(k fault.Kind) bool {
 	switch k {
 	case fault.GatewayCPUStarved:
 		lost := max(h.Delay, h.Span*time.Duration(h.Throttled)/100)
+		if c.kind == fault.DNSTimeout && lost < limit/2 {
+			return false // a server that was asked, and asked again, in all that time said nothing
+		}
 		return lost >= lateWork && lost >= limit/partOfLimit
 	case fault.GatewayMemoryLow:
 		return c.kind == fault.GatewayOverloaded || h.GC >= collecting || h.Swap >= swapping

@@ -26,6 +26,9 @@ func Kind(a *journey.Attempt) fault.Kind {
 	if a.Tunnel != nil {
 		return tunnelKind(a)
 	}
+	if a.End == journey.EndHedged {
+		return "" // nothing failed: another target was faster
+	}
 	if a.HTTP2 != nil {
 		if k := http2Kind(a); k != "" {
 			return k

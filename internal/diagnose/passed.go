@@ -3,7 +3,6 @@ package diagnose
 import (
 	"bytes"
 	"fmt"
-	"strings"
 
 	"causeway/internal/fault"
 )
@@ -59,108 +58,17 @@ func SaysPlainToTLS(status int, body []byte) bool {
 	return false
 }
 
-// proxy is another proxy that answered in the upstream's place.
-type proxy struct {
-	name    string
-	meaning string      // what its status means, "" when it says nothing more
-	cause   fault.Cause // "" when it does not say
-	field   string      // the header field that gave it away, "" for its body
-}
-
-// vendors are the marks of proxies: a header field, and what its value contains ("" for any).
-var vendors = []struct{ field, contains, name string }{
-	{"causeway-call-id", "", "another Causeway"},
-	{"cf-ray", "", "Cloudflare"},
-	{"x-amz-cf-id", "", "Amazon CloudFront"},
-	{"server", "awselb/", "an AWS load balancer"},
-	{"x-azure-ref", "", "Azure Front Door"},
-	{"server", "Microsoft-Azure-Application-Gateway", "Azure Application Gateway"},
-	{"server", "AkamaiGHost", "Akamai"},
-	{"x-served-by", "cache-", "Fastly"},
-	{"x-varnish", "", "Varnish"},
-	{"via", "varnish", "Varnish"},
-	{"via", "1.1 google", "a Google load balancer"},
-	{"via", "heroku", "Heroku's router"},
-	{"via", "vegur", "Heroku's router"},
-	{"l5d-proxy-error", "", "Linkerd"},
-	{"server", "istio-envoy", "Envoy (Istio)"},
-	{"server", "envoy", "Envoy"},
-	{"x-envoy-upstream-service-time", "", "Envoy"},
-	{"x-kong-response-latency", "", "Kong"},
-	{"x-kong-upstream-latency", "", "Kong"},
-	{"server", "kong/", "Kong"},
-	{"server", "Apache-APISIX", "Apache APISIX"},
-	{"server", "openresty", "OpenResty (nginx)"},
-	{"server", "nginx", "nginx"},
-	{"via", "Caddy", "Caddy"},
-	{"server", "Caddy", "Caddy"},
-	{"server", "Apache", "Apache httpd"},
-	{"server", "Varnish", "Varnish"},
-}
-
-// bodies are the sentences of proxies that do not name themselves in a header.
-var bodies = []struct{ contains, name, meaning string }{
-	{"upstream connect error or disconnect/reset before headers", "Envoy", "it could not connect to the server behind it"},
-	{"no healthy upstream", "Envoy", "none of the servers behind it is healthy"},
-	{"No server is available to handle this request", "HAProxy", "none of the servers behind it is available"},
-	{"The server returned an invalid or incomplete response", "HAProxy", "the server behind it answered with something that is not HTTP"},
-	{"The server didn't respond in time", "HAProxy", "the server behind it did not answer in time"},
-	{"<center>nginx", "nginx", ""},
-	{"<center>openresty", "OpenResty (nginx)", ""},
-}
-
-// cloudflare is what Cloudflare's own statuses mean
-// (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/).
-var cloudflare = map[int]struct {
-	meaning string
-	cause   fault.Cause
-}{
-	520: {"its origin answered with something empty, unknown or broken", fault.Software},
-	521: {"its origin refused the connection", fault.Software},
-	522: {"its connection to the origin timed out", fault.Network},
-	523: {"its origin cannot be reached", fault.Network},
-	524: {"its origin accepted the connection and did not answer in time", fault.Overload},
-	525: {"the TLS handshake with its origin failed", fault.Configuration},
-	526: {"the certificate of its origin is not valid", fault.Configuration},
-	530: {"it could not resolve or reach its origin", fault.Configuration},
-}
-
-// generic is what 502, 503 and 504 mean when another proxy says them.
-var generic = map[int]string{
-	502: "it got no valid answer from the server behind it",
-	503: "it has no server behind it that can take the call",
-	504: "the server behind it did not answer in time",
-}
-
-// nested finds the proxy that made the answer, nil when nothing tells of one.
-func nested(a *Answer) *proxy {
+// nested is the other proxy that made an answer, nil when nothing tells of one. It is looked for where an answer
+// says that something is wrong on the server's side; below that an application says more than the hop before it.
+func nested(a *Answer) *Foreign {
 	if a == nil || a.Status < 500 {
 		return nil
 	}
-	for _, v := range vendors {
-		value := a.header(v.field)
-		if value == "" || !strings.Contains(strings.ToLower(value), strings.ToLower(v.contains)) {
-			continue
-		}
-		p := &proxy{name: v.name, meaning: generic[a.Status], field: v.field}
-		if cf, ok := cloudflare[a.Status]; ok && v.field == "cf-ray" {
-			p.meaning, p.cause = cf.meaning, cf.cause
-		}
-		if v.field == "l5d-proxy-error" {
-			p.meaning = "it says " + quote([]byte(value), quoteLimit)
-		}
-		return p
+	f := ReadForeign(a.Status, a.Header, a.Body)
+	if f != nil && f.Through && a.Status == 500 {
+		return nil // an application's own, whoever handed it on
 	}
-	for _, b := range bodies {
-		if bytes.Contains(a.Body, []byte(b.contains)) {
-			p := &proxy{name: b.name, meaning: b.meaning}
-			if p.meaning == "" {
-				p.meaning = generic[a.Status]
-			}
-			return p
-		}
-	}
-	return nil
+	return f
 }
 
 // traces are the marks of an application's own stack trace.
@@ -186,12 +94,19 @@ func answerEvidence(a *Answer) []string {
 	lines = append(lines, rpcEvidence(a.RPC)...)
 	if p := nested(a); p != nil {
 		by := "its body"
-		if p.field != "" {
-			by = "its header " + p.field + ": " + quote([]byte(a.header(p.field)), quoteLimit)
+		if p.Mark != "" {
+			by = "its header " + p.Mark + ": " + quote([]byte(a.header(p.Mark)), quoteLimit)
 		}
-		line := "the answer was made by " + p.name + " (" + by + ")"
-		if p.meaning != "" {
-			line += ": " + p.meaning
+		how := "was made by "
+		if p.Through {
+			how = "came by way of "
+		}
+		line := "the answer " + how + p.Vendor + " (" + by + ")"
+		if p.Says != "" {
+			line += ": " + p.Says
+		}
+		if p.Key != "" {
+			line += "; its setting: " + p.Key
 		}
 		lines = append(lines, line)
 	} else if s := a.header("server"); s != "" {

@@ -91,7 +91,7 @@ func TestNestedProxyIsNamed(t *testing.T) {
 		{"Linkerd", 502, "", []string{"l5d-proxy-error", "connect timed out"}, `made by Linkerd (its header l5d-proxy-error: "connect timed out"): it says "connect timed out"`},
 		{"Kong", 502, "", []string{"server", "kong/3.6"}, "made by Kong"},
 		{"another Causeway", 502, "", []string{"causeway-call-id", "01ARZ3NDEKTSV4RRFFQ69G5FAV"}, "made by another Causeway"},
-		{"Fastly", 503, "", []string{"x-served-by", "cache-ams1234-AMS"}, "made by Fastly"},
+		{"Fastly", 503, "", []string{"x-served-by", "cache-ams1234-AMS"}, "came by way of Fastly"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

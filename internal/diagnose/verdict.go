@@ -13,6 +13,9 @@ import (
 func (c *judgement) verdict() fault.Verdict {
 	switch {
 	case c.lasts():
+		if c.in.LLM && c.entry.Cause != fault.Caller && c.workedBefore() {
+			return fault.MayRepeat // a target before the last one may do the next time, and may have done this time
+		}
 		return fault.No
 	case !c.reached(), c.idempotent():
 		return fault.Safe
@@ -88,11 +91,35 @@ func (c *judgement) reached() bool {
 		return true
 	}
 	for i := range list {
-		if reachedApplication(&list[i]) {
+		if reachedApplication(&list[i]) && !refusedUnworked(kindOf(&list[i])) {
 			return true
 		}
 	}
 	return false
+}
+
+// workedBefore says whether an attempt before the last one, at another target, may have been worked on and
+// failed in a way that need not last.
+func (c *judgement) workedBefore() bool {
+	n := len(c.in.Attempts)
+	for i := range max(n-1, 0) {
+		a := &c.in.Attempts[i]
+		k := kindOf(a)
+		e := fault.Lookup(k)
+		if a.Target == c.in.Attempts[n-1].Target || e == nil || e.Again == fault.Never || e.Again == fault.Elsewhere {
+			continue
+		}
+		if reachedApplication(a) && !refusedUnworked(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusedUnworked are the kinds in which an upstream or a provider said that it would not have the call, so that
+// it cannot have worked on it.
+func refusedUnworked(k fault.Kind) bool {
+	return declined(k) || providersWord(k) || k == fault.ContentRefused
 }
 
 // declined are the kinds in which the upstream said that it did not take the call.

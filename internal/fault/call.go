@@ -32,6 +32,7 @@ type Call struct {
 	Tunnel    *CallTunnel // nil without an upgrade
 
 	Attempts []CallAttempt
+	Cache    string   // what a cache did with it, "" where none was asked
 	Policies []string // policies that changed or ended the call
 	Notes    []string // what the rooms of the gateway noted, in order
 	Finding  *Finding // nil when nothing failed
@@ -130,6 +131,7 @@ func AppendCall(dst []byte, c *Call, v View) []byte {
 	o.strIf("route", c.Route)
 	o.strIf("model", c.Model)
 	o.strIf("application", c.Application)
+	o.strIf("cache", c.Cache)
 	if v.Full {
 		o.strIf("provider", c.Provider)
 		o.strIf("remote", c.Remote)

@@ -9,7 +9,7 @@ import (
 type callPage struct {
 	findingPage
 	Request, Who, To, Answer, Took, FirstByte string
-	Tunnel, Ended                             string
+	Tunnel, Ended, Cache                      string
 	Rows                                      []callRow
 	Policies, Notes                           []string
 }
@@ -48,6 +48,7 @@ func CallPage(dst []byte, c *Call, v View) []byte {
 	if c.FirstByte > 0 {
 		p.FirstByte = Span(c.FirstByte)
 	}
+	p.Cache = c.Cache
 	if v.Full {
 		p.Policies, p.Notes = c.Policies, c.Notes
 		if c.Remote != "" {

@@ -120,6 +120,15 @@ type Finding struct {
 	Passed bool `json:"passed,omitempty"`
 	// Confidence is "high", "likely" or "possible".
 	Confidence string `json:"confidence,omitempty"`
+	// Pattern is the stable word for what tells this failure from its twins, such as "never_worked" or
+	// "one_request_shape" (docs/diagnosis.md lists them); "" where nothing does.
+	Pattern string `json:"pattern,omitempty"`
+	// Because is the reasoning behind Cause and Pattern in a sentence, with addresses and numbers; Check the one
+	// thing to look at that would settle it. Both are "" where the kind says all there is.
+	Because string `json:"because,omitempty"`
+	Check   string `json:"check,omitempty"`
+	// Warning says what repeating the call may do twice, without addresses; "" where that does no harm.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Param is one Proxy-Status parameter. An Int value is rendered as an integer, else Str as a

@@ -75,6 +75,7 @@ type findingPage struct {
 	CallID, When, HelpURL, TypeURL string
 	Kind                           Kind
 	Cause                          string
+	Because, Check                 string
 	Evidence, RuledOut, Advice     []string
 	Attempts                       []Attempt
 	Retry                          string
@@ -91,6 +92,7 @@ func newFindingPage(f *Finding, v View) findingPage {
 	}
 	if v.Full {
 		p.Evidence, p.RuledOut, p.Attempts = f.Evidence, f.RuledOut, f.Attempts
+		p.Because, p.Check = f.Because, f.Check
 	}
 	return p
 }

@@ -96,8 +96,24 @@ func Members(dst []byte, f *Finding, v View) []byte {
 	}
 	o.strs("advice", v.advice(f, e))
 	o.str("help", v.helpURL(f.Kind))
+	o.reasoning(f, v)
 	o.close()
 	return o.dst
+}
+
+// reasoning writes how the verdict was reached, and for everybody what repeating may do twice.
+func (o *object) reasoning(f *Finding, v View) {
+	o.strIf("warning", f.Warning)
+	if !v.Full {
+		return
+	}
+	o.strIf("confidence", f.Confidence)
+	o.strIf("pattern", f.Pattern)
+	o.strIf("because", f.Because)
+	if len(f.RuledOut) > 0 {
+		o.strs("ruled_out", f.RuledOut)
+	}
+	o.strIf("check", f.Check)
 }
 
 // object writes one JSON object; the order of its members is the order of the calls.

@@ -32,7 +32,7 @@ func TestProblemIsTheContractsExample(t *testing.T) {
 		`"kind":"connection_refused","cause":"software","call_id":"01J","retry":"safe","retryable":true,"retry_after_ms":500,` +
 		`"evidence":["TCP connect to 127.0.0.1:9001: ECONNREFUSED after 0.2 ms","last good answer from this target: 41 s ago"],` +
 		`"attempts":[{"target":"http://127.0.0.1:9001","kind":"connection_refused","ms":0.2}],` +
-		`"advice":["Check that the service runs on 127.0.0.1:9001 ..."],"help":"/.causeway/calls/01J"}`
+		`"advice":["Check that the service runs on 127.0.0.1:9001 ..."],"help":"/.causeway/calls/01J","confidence":"likely","ruled_out":["a dropped packet"]}`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

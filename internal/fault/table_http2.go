@@ -36,7 +36,7 @@ var http2Rows = []Entry{
 		},
 	},
 	{
-		Kind: HTTP2StreamRefused, Status: 503, Proxy: "connection_limit_reached", Cause: Overload, Again: Always, At: AtUpstream,
+		Kind: HTTP2StreamRefused, Status: 503, Proxy: "http_protocol_error", Cause: Overload, Again: Always, At: AtUpstream,
 		Title:        "The upstream refused the call before working on it",
 		Explain:      "The upstream reset the call's stream with REFUSED_STREAM: it says that it has not begun to work on it. It has more calls than it takes at a time, or is about to stop.",
 		CallerAdvice: []string{repeatFreely},
@@ -46,7 +46,7 @@ var http2Rows = []Entry{
 		},
 	},
 	{
-		Kind: HTTP2EnhanceYourCalm, Status: 503, Proxy: "destination_unavailable", Cause: Overload, Again: Delayed, At: AtUpstream,
+		Kind: HTTP2EnhanceYourCalm, Status: 503, Proxy: "http_protocol_error", Cause: Overload, Again: Delayed, At: AtUpstream,
 		Title:        "The upstream says that the gateway asks too much of it",
 		Explain:      "The upstream ended the stream or the connection with ENHANCE_YOUR_CALM: it takes the gateway's behaviour for one that generates too much load.",
 		CallerAdvice: []string{repeatCareful},
@@ -66,7 +66,7 @@ var http2Rows = []Entry{
 		},
 	},
 	{
-		Kind: HTTP2StreamCancelled, Status: 502, Proxy: "connection_terminated", Cause: Software, Again: Idempotent, At: AtUpstream,
+		Kind: HTTP2StreamCancelled, Status: 502, Proxy: "http_protocol_error", Cause: Software, Again: Idempotent, At: AtUpstream,
 		Title:        "The upstream gave the call up",
 		Explain:      "The upstream reset the call's stream with CANCEL before its answer was whole: its application, or a proxy before it, gave the call up, often because of a time limit of its own.",
 		CallerAdvice: []string{repeatCareful, tellOperator},
@@ -76,7 +76,7 @@ var http2Rows = []Entry{
 		},
 	},
 	{
-		Kind: HTTP2InternalError, Status: 502, Proxy: "connection_terminated", Cause: Software, Again: Idempotent, At: AtUpstream,
+		Kind: HTTP2InternalError, Status: 502, Proxy: "http_protocol_error", Cause: Software, Again: Idempotent, At: AtUpstream,
 		Title:        "The upstream broke off with an internal error",
 		Explain:      "The upstream reset the call's stream with INTERNAL_ERROR: its handler failed without an answer. Go's server does this when a handler panics.",
 		CallerAdvice: []string{repeatCareful, "If the same call always fails so, something in it makes the upstream fail: report it with the call id."},
@@ -97,7 +97,7 @@ var http2Rows = []Entry{
 		},
 	},
 	{
-		Kind: HTTP2StreamReset, Status: 502, Proxy: "connection_terminated", Cause: Software, Again: Idempotent, At: AtUpstream,
+		Kind: HTTP2StreamReset, Status: 502, Proxy: "http_protocol_error", Cause: Software, Again: Idempotent, At: AtUpstream,
 		Title:        "The upstream reset the call's stream",
 		Explain:      "The upstream ended the call's stream before its answer was whole, with a code that does not say why.",
 		CallerAdvice: []string{repeatCareful, tellOperator},
@@ -117,7 +117,7 @@ var http2Rows = []Entry{
 		},
 	},
 	{
-		Kind: HTTP2Draining, Status: 503, Proxy: "destination_unavailable", Cause: Software, Again: Always, At: AtUpstream,
+		Kind: HTTP2Draining, Status: 503, Proxy: "connection_terminated", Cause: Software, Again: Always, At: AtUpstream,
 		Title:        "The upstream is going away and takes no new calls",
 		Explain:      "The upstream sent GOAWAY without an error, as a server does that stops or is being replaced, and did not work on this call. The gateway goes on to another connection by itself; this time none was to be had that takes calls.",
 		CallerAdvice: []string{repeatFreely},

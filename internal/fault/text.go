@@ -26,6 +26,9 @@ func Text(dst []byte, c *Call, colour bool) []byte {
 		if d := f.Detail; d != "" {
 			t.linef("%s", clean(d))
 		}
+		if f.Because != "" {
+			t.linef("%s", clean(f.Because))
+		}
 	}
 	t.linef("")
 	t.facts(c)
@@ -37,6 +40,10 @@ func Text(dst []byte, c *Call, colour bool) []byte {
 	t.list("Policies", c.Policies, "- ")
 	t.list("Notes", c.Notes, "- ")
 	if f != nil {
+		if f.Check != "" {
+			t.heading("What would settle it")
+			t.linef("  %s", clean(f.Check))
+		}
 		t.advice(View{Full: true}.advice(f, entryOf(f.Kind)))
 		t.heading("Repeat it?")
 		t.linef("  %s", retrySentence(f))
@@ -126,6 +133,9 @@ func (t *text) facts(c *Call) {
 	}
 	t.fact("to", to)
 	t.fact("got", c.verdict())
+	if c.Cache != "" {
+		t.fact("cache", c.Cache)
+	}
 	if p := c.RPC; p != nil {
 		t.fact("rpc", p.verdict())
 		if p.Timeout > 0 {
@@ -140,6 +150,9 @@ func (t *text) facts(c *Call) {
 		cause := strings.ReplaceAll(string(f.Cause), "_", " ")
 		if f.Confidence != "" {
 			cause += " (" + f.Confidence + ")"
+		}
+		if f.Pattern != "" {
+			cause += ", " + strings.ReplaceAll(f.Pattern, "_", " ")
 		}
 		t.fact("cause", cause)
 	}
@@ -191,10 +204,16 @@ func retrySentence(f *Finding) string {
 	if f.RetryAfterMS > 0 {
 		after = ", after " + Span(time.Duration(f.RetryAfterMS)*time.Millisecond)
 	}
+	if f.Warning != "" {
+		after += ". " + strings.TrimSuffix(f.Warning, ".")
+	}
 	switch f.Retry {
 	case Safe:
 		return "Yes, it is safe to repeat" + after + "."
 	case MayRepeat:
+		if f.Warning != "" {
+			return "With care" + after + "."
+		}
 		return "With care" + after + ": the work may have been done, or billed, already, and would be again."
 	default:
 		return "No: repeating it unchanged does not help."

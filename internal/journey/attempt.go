@@ -47,9 +47,10 @@ const (
 	EndCancelled            // we gave it up (drain, shutdown)
 	EndRefused              // we did not start it: prohibited address, loop
 	EndHTTP2                // the HTTP/2 layer ended it: see HTTP2
+	EndHedged               // we gave it up because another attempt of the same call answered first
 )
 
-var endNames = [...]string{"open", "complete", "eof", "reset", "errno", "timeout", "parse", "dns", "tls", "caller", "cancelled", "refused", "http2"}
+var endNames = [...]string{"open", "complete", "eof", "reset", "errno", "timeout", "parse", "dns", "tls", "caller", "cancelled", "refused", "http2", "hedged"}
 
 func (e End) String() string { return endNames[e] }
 

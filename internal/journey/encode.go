@@ -66,6 +66,8 @@ const (
 	hasDialect
 	hasRPC
 	hasGatewayHost
+	hasRepeated // more than one attempt; a reader has it from the attempts
+	hasCache
 )
 
 // Words that are so common that a record holds a number for them. Their order is part of the
@@ -124,7 +126,7 @@ func (j *Journey) AppendRecord(dst []byte) []byte {
 		mask |= hasProtocol
 		dst = appendWord(dst, protocolWords[:], j.Protocol)
 	}
-	mask |= flag(hasStream, j.Stream) | flag(hasTLS, j.TLS) | flag(hasCut, j.Cut)
+	mask |= flag(hasStream, j.Stream) | flag(hasTLS, j.TLS) | flag(hasCut, j.Cut) | flag(hasRepeated, len(j.Attempts) > 1)
 	dst = optInt(dst, &mask, hasBytesIn, j.BytesIn)
 	dst = optInt(dst, &mask, hasBytesOut, j.BytesOut)
 	if j.Trace != ([16]byte{}) {
@@ -173,6 +175,7 @@ func (j *Journey) AppendRecord(dst []byte) []byte {
 		mask |= hasGatewayHost
 		dst = appendHost(dst, j.GatewayHost)
 	}
+	dst = optString(dst, &mask, hasCache, j.Cache)
 
 	putMask(dst[at:], mask)
 	return dst

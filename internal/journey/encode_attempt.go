@@ -235,6 +235,7 @@ const (
 	finReceivedStatus
 	finPassed
 	finConfidence
+	finMore // a value with a mask of its own: see appendFindingMore. It is the mask's last bit
 )
 
 func appendFinding(dst []byte, f *fault.Finding) []byte {
@@ -267,6 +268,10 @@ func appendFinding(dst []byte, f *fault.Finding) []byte {
 	}
 	dst = optInt(dst, &mask, finReceivedStatus, int64(f.ReceivedStatus))
 	dst = optString(dst, &mask, finConfidence, f.Confidence)
+	if f.Pattern != "" || f.Because != "" || f.Check != "" || f.Warning != "" {
+		mask |= finMore
+		dst = appendFindingMore(dst, f)
+	}
 	binary.LittleEndian.PutUint16(dst[at+1:], uint16(mask))
 	return closeSized(dst, at)
 }

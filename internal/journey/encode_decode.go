@@ -127,6 +127,7 @@ func (r *reader) call(j *Journey, mask uint64) {
 	if o.has(hasGatewayHost) {
 		j.GatewayHost = r.host()
 	}
+	j.Cache = o.text(hasCache)
 }
 
 // attemptCount reads how many attempts follow. An Attempt is large beside the few bytes it may be

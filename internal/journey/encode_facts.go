@@ -89,6 +89,9 @@ func (r *reader) finding(f *fault.Finding) {
 	f.ReceivedStatus = int(o.number(finReceivedStatus))
 	f.Passed = o.has(finPassed)
 	f.Confidence = o.text(finConfidence)
+	if o.has(finMore) {
+		in.findingMore(f)
+	}
 	r.close(&in)
 }
 

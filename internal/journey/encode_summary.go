@@ -83,6 +83,13 @@ func RecordFailed(record []byte) bool {
 	return r.byte() == recordVersion && r.mask(maskBytes)&hasFinding != 0
 }
 
+// RecordTroubled tells whether an encoded record is that of a call with a finding, or with more than one
+// attempt: all others went well at once. It costs a few nanoseconds; false for what is no record.
+func RecordTroubled(record []byte) bool {
+	r := reader{b: record}
+	return r.byte() == recordVersion && r.mask(maskBytes)&(hasFinding|hasRepeated) != 0
+}
+
 var methodBytes = func() (out [len(methodWords)][]byte) {
 	for i, word := range methodWords {
 		out[i] = []byte(word)

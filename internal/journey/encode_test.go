@@ -56,10 +56,11 @@ func failedCall() *Journey {
 		Attempts: []fault.Attempt{{Target: "https://[::1]:9001", Kind: fault.TLSCertificateExpired, Status: 0, MS: 0.2}},
 		Advice:   []string{"renew it"}, CallerAdvice: []string{"wait"},
 		ProxyParams:    []fault.Param{{Name: "alert-id", Int: 116, IsInt: true}, {Name: "rcode", Str: "NXDOMAIN", Token: true}},
-		ReceivedStatus: 500, Passed: true, Confidence: "high",
+		ReceivedStatus: 500, Passed: true, Confidence: "high", Pattern: "crashed", Because: "it broke", Check: "its log", Warning: "billed twice",
 	}
 	j.Note(5*time.Millisecond, "choose", "skipped one target")
 	j.Policies = []string{"rate_limit: 100/1s by application"}
+	j.Cache = "stored"
 	j.Usage = Usage{Input: 12, Output: 3, Cached: -1, CacheWrite: -1, Reasoning: 0, Source: "partial"}
 	j.RequestBody, j.ResponseBody = []byte("request"), bytes.Repeat([]byte("answer "), 30)
 	j.Dialect, j.Stream, j.TLS, j.Cut = "openai", true, true, true
@@ -235,7 +236,7 @@ func TestAnyCallRoundTrips(t *testing.T) {
 			f := &fault.Finding{
 				Kind: fault.Kind(str("kind")), Cause: fault.Cause(str("cause")), Status: int(num("fs")), Detail: str("de"), SafeDetail: str("sd"),
 				Retry: fault.Verdict(str("rt")), RetryAfterMS: num("ra"), Evidence: none(list.Draw(rt, "ev")), RuledOut: none(list.Draw(rt, "ro")),
-				Advice: none(list.Draw(rt, "ad")), CallerAdvice: none(list.Draw(rt, "ca")), ReceivedStatus: int(num("rs")), Passed: yes("pa"), Confidence: str("co"),
+				Advice: none(list.Draw(rt, "ad")), CallerAdvice: none(list.Draw(rt, "ca")), ReceivedStatus: int(num("rs")), Passed: yes("pa"), Confidence: str("co"), Pattern: str("pt"), Because: str("be"), Check: str("ch"), Warning: str("wa"),
 			}
 			for range rapid.IntRange(0, 2).Draw(rt, "fa") {
 				f.Attempts = append(f.Attempts, fault.Attempt{Target: str("t"), Kind: fault.Kind(str("k")), Status: int(num("s")), MS: rapid.Float64().Draw(rt, "ms")})

@@ -50,7 +50,10 @@ type Journey struct {
 	// GatewayHost is what the gateway's own host was like, for a call that failed; else nil.
 	GatewayHost *Host
 	Notes       []Note
-	Policies    []string // policies that changed the call or ended it, "rate_limit: 100/1s by application"
+	// Cache is what a cache that was asked did with the call: hit, stale, stored, miss or bypass, and behind it in
+	// brackets what else is known of it; "" where none was asked.
+	Cache    string
+	Policies []string // policies that changed the call or ended it, "rate_limit: 100/1s by application"
 
 	RequestBody  []byte // kept only by configuration, cut and masked
 	ResponseBody []byte
@@ -62,7 +65,7 @@ type Usage struct {
 	// BilledInput and BilledOutput are what the provider charges for, where it says that this is less than what was
 	// used (Cohere's billed_units); 0 where it does not.
 	BilledInput, BilledOutput int64
-	Source                    string // "reported", "partial" (the stream broke), "counted" by us, "" when none
+	Source                    string // "reported", "partial" (the stream broke), "counted" by us, FromCache, "" when none
 	// Cost is in billionths of a US dollar, when Priced: the model's price was known.
 	Cost   int64
 	Priced bool
@@ -70,6 +73,9 @@ type Usage struct {
 	// changed once it is here.
 	Extra *UsageExtra
 }
+
+// FromCache is the Source of the usage of an answer that was kept: nobody used it for this call.
+const FromCache = "cached"
 
 // UsageExtra are parts of a Usage that have prices of their own. A count that was not said is 0.
 type UsageExtra struct {
