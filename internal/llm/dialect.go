@@ -148,6 +148,13 @@ type VariantPlacer interface {
 	PlaceVariant(op Operation, detail, model string, stream bool) (path, query string)
 }
 
+// Reshape is a Dialect of providers whose requests differ from what callers of the dialect send, also where a call
+// passes through.
+type Reshape interface {
+	// AppendBody appends to dst what is sent in the place of body, a request of op. It does not change body.
+	AppendBody(dst, body []byte, op Operation) []byte
+}
+
 // Versioned is a Dialect whose clients ask the server which version it is (the operation Version). The
 // gateway answers that itself.
 type Versioned interface {

@@ -38,12 +38,12 @@ func TestRenamingInAForm(t *testing.T) {
 		for _, room := range []int{0, 64} {
 			body := append(make([]byte, 0, room), tc.before+tc.name+tc.behind...)
 			r := Request{Model: []byte(tc.name), ModelAt: jsonscan.Span{From: len(tc.before), To: len(tc.before) + len(tc.name)}, Verbatim: true}
-			body = r.Rename(body, tc.to)
+			body = r.Rename(body, tc.to, false)
 			if string(body) != tc.before+tc.to+tc.behind || string(body[r.ModelAt.From:r.ModelAt.To]) != tc.to || string(r.Model) != tc.to {
 				t.Errorf("%+v: %s %+v", tc, body, r)
 			}
 			// And once more, for another provider.
-			if body = r.Rename(body, tc.name); string(body) != tc.before+tc.name+tc.behind {
+			if body = r.Rename(body, tc.name, false); string(body) != tc.before+tc.name+tc.behind {
 				t.Errorf("%+v: back to %s", tc, body)
 			}
 		}
@@ -93,6 +93,35 @@ func TestFileIDs(t *testing.T) {
 	} {
 		if got := FileIDs([]byte(body)); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+}
+
+// TestRenamingInAJSONBody: the result is what Rewrite makes in a copy, wherever model and stream stand.
+func TestRenamingInAJSONBody(t *testing.T) {
+	const ask = `,"stream_options":{"include_usage":true}`
+	for _, body := range []string{
+		`{"model":"provider/model","stream":true,"messages":[]}`,
+		`{"stream":true,"messages":["a longer text than what follows it"],"model":"provider/model"}`,
+		`{"messages":[],"model":"provider/model","stream":true}`,
+	} {
+		for _, to := range []string{"m", "a-much-longer-name-of-a-model-than-it-was", "q\"uoted", "provider/model"} {
+			for _, asked := range []bool{false, true} {
+				name, stream := bytes.Index([]byte(body), []byte(`"provider/model"`)), bytes.Index([]byte(body), []byte("true"))+4
+				r := Request{
+					Model: []byte("provider/model"), ModelAt: jsonscan.Span{From: name, To: name + len(`"provider/model"`)},
+					AskUsage: Edit{At: jsonscan.Span{From: stream, To: stream}, Text: ask},
+				}
+				want := string(r.Rewrite(nil, []byte(body), to, asked))
+				got := r.Rename([]byte(body), to, asked)
+				if string(got) != want || string(got[r.ModelAt.From:r.ModelAt.To]) != string(jsonscan.Quote(nil, to)) || r.Asked != asked {
+					t.Errorf("%s to %s: %s, want %s, %+v", body, to, got, want, r)
+				}
+				// And for the next provider, in a copy.
+				if again := r.Rewrite(nil, got, "provider/model", asked); asked == bytes.Contains(again, []byte(ask)) && !bytes.Contains(again, []byte(`"model":"provider/model"`)) {
+					t.Errorf("again: %s", again)
+				}
+			}
 		}
 	}
 }

@@ -22,13 +22,16 @@ type Members struct {
 	err     *RequestError
 }
 
+// NotAnObject is the problem of a value, or a whole body, that is none.
+const NotAnObject = "must be a JSON object"
+
 // Enter begins the walk over the object that stands next. pointer is the object's own JSON pointer,
 // "" for the body; names are the members that are read, at most eight.
 func Enter(scan *jsonscan.Scanner, pointer string, names ...string) Members {
 	m := Members{pointer: pointer}
 	m.n = copy(m.names[:], names)
 	if scan.Peek() != jsonscan.Object && !scan.Failed() {
-		m.err = &RequestError{Pointer: pointer, Offset: scan.Offset(), Problem: "must be a JSON object"}
+		m.err = &RequestError{Pointer: pointer, Offset: scan.Offset(), Problem: NotAnObject}
 		return m
 	}
 	scan.Object()
@@ -77,7 +80,7 @@ func (m *Members) Err(scan *jsonscan.Scanner) error {
 	if scan.Failed() || (m.pointer == "" && !scan.Finished()) {
 		var syntax *jsonscan.SyntaxError
 		errors.As(scan.Err(), &syntax)
-		return &RequestError{Pointer: "", Offset: syntax.Offset, Problem: "is not valid JSON: " + syntax.Problem}
+		return &RequestError{Pointer: scan.Place(syntax.Offset), Offset: syntax.Offset, Problem: "is not valid JSON: " + syntax.Problem}
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type Request struct {
 	// AskUsage is the change that makes a stream report its usage. Its Text is empty where nothing
 	// need be changed, or where what the caller wrote leaves no place for it.
 	AskUsage Edit
+	// Asked tells that Rename has made that change in the body itself.
+	Asked bool
 	// Also are the places of more strings that name the model, in order, each as Gemini's bodies do:
 	// "models/NAME". With them ModelAt and AskUsage are zero.
 	Also []jsonscan.Span
@@ -61,12 +63,41 @@ func (r *Request) Rewrite(dst, body []byte, model string, ask bool) []byte {
 	return append(dst, body[from:]...)
 }
 
-// Rename writes the model's new name into a form in place: what is moved is the shorter of what stands before and
-// behind it, so that a file of megabytes stays where it is. It returns the body as it is now, a part of the
-// old one's memory or, where that has no room for a longer name, a copy; r tells of the new one.
-func (r *Request) Rename(body []byte, model string) []byte {
-	at, size := r.ModelAt, len(body)
-	less := at.To - at.From - len(model)
+// Rename writes the model's new name, and with ask the request for usage, into a body in place: what is moved is the
+// shorter of what stands before and behind, so that a file of megabytes stays where it is. It returns the body as it is
+// now, a part of the old one's memory or, where that has no room for what comes in addition, a copy; r tells of the
+// new one. Whatever else aliases the body is wrong afterwards.
+func (r *Request) Rename(body []byte, model string, ask bool) []byte {
+	if string(r.Model) != model && r.ModelAt.To > 0 {
+		text := []byte(model)
+		if !r.Verbatim {
+			text = jsonscan.Quote(nil, model)
+		}
+		more := len(text) - r.ModelAt.Len()
+		body = splice(body, r.ModelAt, text)
+		if r.AskUsage.At.From > r.ModelAt.From {
+			r.AskUsage.At.From += more
+			r.AskUsage.At.To += more
+		}
+		r.ModelAt.To += more
+		r.Model = []byte(model)
+	}
+	if ask && r.AskUsage.Text != "" {
+		at := r.AskUsage.At
+		body = splice(body, at, []byte(r.AskUsage.Text))
+		if more := len(r.AskUsage.Text) - at.Len(); at.From < r.ModelAt.From {
+			r.ModelAt.From += more
+			r.ModelAt.To += more
+		}
+		r.AskUsage, r.Asked = Edit{}, true
+	}
+	return body
+}
+
+// splice puts text in the place of at.
+func splice(body []byte, at jsonscan.Span, text []byte) []byte {
+	size := len(body)
+	less := at.Len() - len(text)
 	switch {
 	case less >= 0 && at.From < size-at.To:
 		copy(body[less:], body[:at.From])
@@ -78,9 +109,7 @@ func (r *Request) Rename(body []byte, model string) []byte {
 		body = slices.Grow(body, -less)[:size-less]
 		copy(body[at.To-less:], body[at.To:size])
 	}
-	copy(body[at.From:], model)
-	r.ModelAt.To = at.From + len(model)
-	r.Model = []byte(model)
+	copy(body[at.From:], text)
 	return body
 }
 

@@ -156,8 +156,15 @@ func (r *reading) message(n jsontree.Node) {
 		m.Role = canon.User
 	case role.IsString() && role.Str() == "assistant":
 		m.Role = canon.Assistant
+	case role.IsString() && role.Str() == "system": // in the middle, as Claude Code's beta mid-conversation-system has it
+		if content := n.Get("content"); content.Said() {
+			r.system(content)
+		} else {
+			r.d.Missing(n, "content")
+		}
+		return
 	default:
-		r.d.Fail(role, `must be "user" or "assistant"`)
+		r.d.Fail(role, `must be "user", "assistant" or "system"`)
 		return
 	}
 	content := n.Get("content")
@@ -366,7 +373,7 @@ func (r *reading) reasoning(root jsontree.Node) {
 	case "low", "medium", "high", "xhigh":
 		t.Effort = word
 	case "max": // more than any other dialect has: the most they have
-		t.Effort = "xhigh"
+		t.Effort, t.Most = "xhigh", true
 	default:
 		r.d.Fail(effort, `must be "low", "medium", "high", "xhigh" or "max"`)
 	}

@@ -96,7 +96,7 @@ func (w *writing) effort(t *canon.Reasoning) string {
 		w.r.Lose(t.At, canon.Approximated, "Anthropic's lowest effort is low")
 		return "low"
 	case "xhigh":
-		if w.model.version < 407 {
+		if w.model.version < 407 || t.Most {
 			return "max" // this model's word for more than high
 		}
 	case "", "low", "medium", "high":

@@ -146,6 +146,9 @@ func (w *writing) choice(tools bool) {
 		if c.Mode != canon.ToolsUnsaid && c.Mode != canon.ToolsNone && c.Mode != canon.ToolsAuto {
 			w.r.Lose(c.At, canon.Dropped, "there is no tool to choose")
 		}
+		if parallel.Said && !parallel.On && len(w.req.Tools) > 0 {
+			w.r.Lose(parallel.At, canon.Dropped, "there are no tools left")
+		}
 		return
 	}
 	if c.Mode == canon.ToolsUnsaid && !parallel.Said {

@@ -297,7 +297,7 @@ func (rd *requestReader) effort(n jsontree.Node) {
 		r.At = n.Ref()
 	}
 	if r.Effort == "max" {
-		r.Effort = "xhigh"
+		r.Effort, r.Most = "xhigh", true
 	}
 }
 

@@ -140,7 +140,7 @@ func (w *writing) effortWord(t *canon.Reasoning, off bool, usual string) string 
 		return "low"
 	case word == "low" || word == "medium" || word == "high":
 		return word
-	case word == "xhigh" && w.model.adaptiveOnly():
+	case word == "xhigh" && w.model.adaptiveOnly() && !t.Most:
 		return word
 	case word == "xhigh" && w.model.family == claude:
 		return "max" // this model's word for more than high

@@ -150,11 +150,16 @@ type EmbedCodec interface {
 	WriteEmbedAnswer(a *EmbedAnswer, req *EmbedRequest, r *Report) []byte
 }
 
-// CountCodec is the part of a dialect that counts the tokens of a request.
-type CountCodec interface {
+// CountReader is the part of a dialect in which a caller has the tokens of a request counted.
+type CountReader interface {
 	// ReadCountRequest reads a request whose tokens are to be counted.
 	ReadCountRequest(m llm.Match, body []byte) (*Request, error)
+	WriteCount(tokens int64) []byte
+}
+
+// CountCodec is the part of a dialect whose providers count the tokens of any caller's request.
+type CountCodec interface {
+	CountReader
 	WriteCountRequest(req *Request, to *Target, r *Report) ([]byte, error)
 	ReadCount(body []byte) (tokens int64, err error)
-	WriteCount(tokens int64) []byte
 }

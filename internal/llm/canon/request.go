@@ -238,6 +238,8 @@ type Reasoning struct {
 	At        jsontree.Ref
 	// BudgetAt is where the budget stands, when it has its own place.
 	BudgetAt jsontree.Ref
+	// Most tells that the caller's word was max, which is above xhigh where a dialect has both; Effort is xhigh.
+	Most bool
 }
 
 // ParamID names a parameter that is one value in most dialects.

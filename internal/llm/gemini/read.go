@@ -147,6 +147,24 @@ func (r reader) contents(root jsontree.Node) {
 	}
 	r.req.Messages = append(make([]canon.Message, 0, list.Len()+1), r.req.Messages...)
 	list.Each(func(_ int, n jsontree.Node) { r.content(n) })
+	r.pair()
+}
+
+// pair takes the ids from results that no call has: Gemini CLI gives them ids of its own, where the calls, as the API
+// made them, have none. Such a result belongs to the call of its name.
+func (r reader) pair() {
+	calls := map[string]bool{}
+	for i := range r.req.Messages {
+		for k := range r.req.Messages[i].Parts {
+			p := &r.req.Messages[i].Parts[k]
+			switch {
+			case p.Call != nil && p.Call.ID != "":
+				calls[p.Call.ID] = true
+			case p.Result != nil && p.Result.ID != "" && !calls[p.Result.ID] && p.Result.Name != "":
+				p.Result.ID = ""
+			}
+		}
+	}
 }
 
 // content reads one turn. Results of functions stand in it beside what the user says: they become messages of

@@ -9,8 +9,8 @@ import (
 
 // Vertex is Vertex AI as a provider: the bodies of the Gemini API at the addresses of a project, whose calls carry a
 // service account's token (internal/sign). Its name is the dialect's, so that chat passes through; embeddings
-// and counts have other bodies there and cross. Of its publishers it asks google alone: rawPredict, by which others'
-// models are asked in their own dialects, is not spoken.
+// and counts have other bodies there and cross. Of its publishers it asks google alone: others' models
+// are asked in their own dialects (anthropic.Vertex, openai.Vertex).
 // Source: cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference and .../text-embeddings-api.
 type Vertex struct {
 	Dialect

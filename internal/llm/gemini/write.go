@@ -31,7 +31,7 @@ func (c codec) WriteRequest(req *canon.Request, to *canon.Target, r *canon.Repor
 }
 
 func (c codec) newWriter(req *canon.Request, to *canon.Target, r *canon.Report) *writer {
-	w := &writer{req: req, to: to, r: r, vertex: c.vertex, own: req.Dialect == dialect}
+	w := &writer{req: req, to: to, r: r, vertex: c.vertex, own: req.Dialect == dialect && req.Doc != nil}
 	size := 512
 	if req.Doc != nil {
 		size += len(req.Doc.Root().Copy())

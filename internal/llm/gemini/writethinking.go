@@ -28,6 +28,9 @@ func (w *writer) reasoning() {
 	budget, said := t.Budget, t.Budget != 0
 	if !said {
 		budget = canon.BudgetOf(t.Effort)
+		if t.Most {
+			w.r.Lose(t.At, canon.Approximated, "told as the budget of effort xhigh")
+		}
 		said = budget > 0
 	}
 	if t.Off || t.Effort == "none" {

@@ -86,6 +86,9 @@ func (s *Scanner) Finished() bool {
 // Failed tells that a fault was met.
 func (s *Scanner) Failed() bool { return s.fault != "" }
 
+// Place is Place for the text that is walked.
+func (s *Scanner) Place(offset int) string { return Place(s.text, offset) }
+
 // Bytes returns the bytes of at in the text that is walked.
 func (s *Scanner) Bytes(at Span) []byte { return s.text[at.From:at.To] }
 

@@ -59,8 +59,8 @@ type Doc struct {
 	fault *Fault
 }
 
-// Parse reads text, which must stay as it is while the Doc is used. The error is a *Fault with the
-// pointer "". With share, strings without escapes are views of text and not copies: right for a body
+// Parse reads text, which must stay as it is while the Doc is used. The error is a *Fault whose pointer
+// names the value in which the text breaks. With share, strings without escapes are views of text and not copies: right for a body
 // that lives as long as what is made of it, wrong for the events of a stream.
 func Parse(text []byte, share bool) (*Doc, error) {
 	d := &Doc{share: share}
@@ -82,7 +82,7 @@ func (d *Doc) Reset(text []byte) error {
 			at, problem = s.Offset, s.Problem
 		}
 		d.nodes = d.nodes[:0]
-		d.fault = &Fault{Offset: at, Problem: "is not valid JSON: " + problem}
+		d.fault = &Fault{Pointer: scan.Place(at), Offset: at, Problem: "is not valid JSON: " + problem}
 		return d.fault
 	}
 	return nil

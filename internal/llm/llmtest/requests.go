@@ -184,7 +184,7 @@ func (s *Suite) notRequests(t *testing.T) {
 	for text, pointer := range map[string]string{
 		``: "", `null`: "", `[]`: "", `"model"`: "", `{}`: "/model", `{"model":1}`: "/model", `{"model":null}`: "/model", `{"model":""}`: "/model",
 		"{\"model\":\"\xff\"}": "/model", `{"model":"m","stream":"true"}`: "/stream", `{"model":"m","stream":1}`: "/stream",
-		`{"model":"m"} {"model":"n"}`: "", `{"model":"m",}`: "", `{"model":"m","x":"` + "\n" + `"}`: "", `<html>`: "",
+		`{"model":"m"} {"model":"n"}`: "", `{"model":"m",}`: "", `{"model":"m","x":"` + "\n" + `"}`: "/x", `<html>`: "",
 	} {
 		var req llm.Request
 		var fault *llm.RequestError

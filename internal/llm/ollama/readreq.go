@@ -322,7 +322,7 @@ func (r *requestReader) think(n jsontree.Node) {
 	case "low", "medium", "high":
 		t.Effort = word
 	case "max":
-		t.Effort = "xhigh"
+		t.Effort, t.Most = "xhigh", true
 	default:
 		r.d.Fail(n, "must be true, false, low, medium, high or max")
 	}

@@ -15,7 +15,7 @@ func required(op llm.Operation) string {
 		return "output"
 	case llm.Moderations:
 		return "results"
-	case llm.Stored, llm.Files, llm.Batches: // an object, a list of them, or that one was deleted
+	case llm.Stored, llm.Files, llm.Batches, llm.CountTokens: // an object, a list of them, or that one was deleted
 		return ""
 	case llm.Transcriptions, llm.Translations: // a text, and more by the format that was asked for
 		return ""

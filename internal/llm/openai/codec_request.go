@@ -210,6 +210,9 @@ func (o *chatOut) effortMember() {
 	if effort == "" && len(o.v.Efforts) > 0 {
 		effort = o.v.Efforts[0]
 	}
+	if effort == "xhigh" && t.Most && len(o.v.Efforts) == 0 {
+		o.loseMember(t.At, canon.Approximated, "told as effort xhigh", "effort")
+	}
 	if effort == "" { // on, and as much as the model likes: that is so unasked
 		return
 	}

@@ -43,6 +43,9 @@ func (o *chatOut) tools() {
 	}
 	if offered == 0 {
 		o.loseChoice("there are no tools left")
+		if p := o.req.ParallelTools; p.Said && !p.On && len(o.req.Tools) > 0 {
+			o.r.Lose(p.At, canon.Dropped, "there are no tools left")
+		}
 		return
 	}
 	o.choice()

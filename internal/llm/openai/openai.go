@@ -36,6 +36,7 @@ func (Dialect) Routes() []llm.Route {
 		{Method: http.MethodPost, Path: "/v1/chat/completions", Op: llm.Chat},
 		{Method: http.MethodPost, Path: "/v1/completions", Op: llm.Completions},
 		{Method: http.MethodPost, Path: "/v1/responses", Op: llm.Responses},
+		{Method: http.MethodPost, Path: countPath, Op: llm.CountTokens},
 		{Method: http.MethodGet, Path: storedPath + "*", Op: llm.Stored},
 		{Method: http.MethodDelete, Path: storedPath + "*", Op: llm.Stored},
 		{Method: http.MethodPost, Path: storedPath + "*", Op: llm.Stored},
@@ -57,6 +58,8 @@ func (Dialect) Lookup(method, path string) (m llm.Match, ok bool) {
 		m.Op = llm.Completions
 	case "/v1/responses":
 		m.Op = llm.Responses
+	case countPath:
+		m.Op = llm.CountTokens
 	case "/v1/embeddings":
 		m.Op = llm.Embeddings
 	case "/v1/moderations":
@@ -115,6 +118,8 @@ func (Dialect) Path(op llm.Operation) string {
 		return "/completions"
 	case llm.Responses, llm.Stored:
 		return "/responses"
+	case llm.CountTokens:
+		return "/responses/input_tokens"
 	case llm.Embeddings:
 		return "/embeddings"
 	case llm.Moderations:

@@ -28,7 +28,7 @@ func (Dialect) ReadRequest(req *llm.Request, match llm.Match, body []byte) error
 	switch op {
 	case llm.Responses, llm.Images, llm.Transcriptions, llm.Translations:
 		m = llm.Enter(&scan, "", "model", "stream")
-	case llm.Embeddings, llm.Moderations, llm.Rerank:
+	case llm.Embeddings, llm.Moderations, llm.Rerank, llm.CountTokens:
 		m = llm.Enter(&scan, "", "model")
 	default:
 		m = llm.Enter(&scan, "", "model", "stream", "stream_options")

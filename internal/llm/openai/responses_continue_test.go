@@ -199,7 +199,7 @@ func TestStoredAddresses(t *testing.T) {
 		{"POST", "/v1/responses/resp_1/cancel", true, "resp_1/cancel", ""},
 		{"GET", "/v1/responses/resp_1/cancel", false, "", "POST"},
 		{"GET", "/v1/responses/resp_1/other", false, "", ""},
-		{"POST", "/v1/responses/input_tokens", false, "", ""},
+		{"PUT", "/v1/responses/input_tokens", false, "", "POST"},
 		{"POST", "/v1/responses/compact", false, "", ""},
 		{"GET", "/v1/responses/", false, "", ""},
 	} {

@@ -288,6 +288,9 @@ func (o *responsesOut) effort() string {
 	case q.Off && !fromResponses(o.req):
 		return o.noEffort()
 	case q.Effort != "":
+		if q.Most && !fromResponses(o.req) {
+			o.r.Lose(q.At, canon.Approximated, "told as effort xhigh")
+		}
 		return q.Effort
 	case q.Budget > 0:
 		at := q.BudgetAt

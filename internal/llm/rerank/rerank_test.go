@@ -118,7 +118,7 @@ func TestJudge(t *testing.T) {
 
 func TestMalformed(t *testing.T) {
 	for _, c := range []struct{ name, body, pointer string }{
-		{"not JSON", `{"model"`, ""},
+		{"not JSON", `{"model"`, "/model"},
 		{"a list", `[]`, ""},
 		{"no model", `{"query":"q","documents":["a"]}`, "/model"},
 		{"model empty", `{"model":"","query":"q","documents":["a"]}`, "/model"},
