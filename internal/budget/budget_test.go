@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -180,18 +181,21 @@ func TestMemoryIsKeptAndForgotten(t *testing.T) {
 	m := NewMemory()
 	limits := []Limit{{Name: "k", Unit: Tokens, Max: 10, Period: day}}
 	lease, _, err := Take(context.Background(), m, limits, "1", 4, 0, 0)
-	if err != nil || len(m.Changes()) != 0 {
+	if _, changed := m.Join(nil); err != nil || changed {
 		t.Fatal(err, "a reservation alone is not kept")
 	}
 	if err := lease.Settle(4, 0); err != nil {
 		t.Fatal(err)
 	}
-	kept := m.Changes()
-	if len(kept) != 1 || kept[0].Used != 4 || m.Changes() != nil {
-		t.Fatalf("kept %+v", kept)
+	kept, changed := m.Join(nil)
+	m.Wrote(kept)
+	if _, again := m.Join(kept); len(kept) != 1 || kept[0].Used != 4 || !changed || again {
+		t.Fatalf("kept %+v, changed %v, then %v", kept, changed, again)
 	}
 	next := NewMemory()
-	next.Restore(kept)
+	if _, changed := next.Join(kept); changed {
+		t.Error("what was only read counts as changed")
+	}
 	if _, refusal, _ := Take(context.Background(), next, []Limit{{Name: "k", Unit: Tokens, Max: 4, Period: day}}, "2", 1, 0, 0); refusal == nil || refusal.Verdict != Spent {
 		t.Fatalf("what was used before the start does not count: %+v", refusal)
 	}
@@ -205,6 +209,84 @@ func TestMemoryIsKeptAndForgotten(t *testing.T) {
 	_, _, _ = next.Reserve(context.Background(), "other", "x", 1, 5, time.Now().Add(time.Hour))
 	if s, _ := next.Look(context.Background(), "over"); s.Used != 0 {
 		t.Error("a window that is over is still there")
+	}
+}
+
+// TestTwoProcessesOfOneStore: while one hands over to another both write what was used, and neither loses what the other
+// has counted.
+func TestTwoProcessesOfOneStore(t *testing.T) {
+	var stored []Kept
+	ends := time.Now().Add(time.Hour)
+	old, next := NewMemory(), NewMemory()
+	uses := func(m *Memory, n int64) {
+		if err := m.Settle(t.Context(), "k", "", n, ends); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writes := func(m *Memory) {
+		list, changed := m.Join(stored)
+		if changed {
+			stored = list
+			m.Wrote(list)
+		}
+	}
+	has := func(m *Memory, n int64) {
+		t.Helper()
+		if s, _ := m.Look(t.Context(), "k"); s.Used != n {
+			t.Errorf("%d are used, want %d", s.Used, n)
+		}
+	}
+	uses(old, 5)
+	writes(old)
+	writes(next) // it starts
+	uses(old, 7) // and the old one ends its calls
+	uses(next, 100)
+	writes(next)
+	writes(old)
+	uses(old, 1)
+	writes(next)
+	writes(old)
+	writes(next)
+	has(old, 113)
+	has(next, 113)
+	if len(stored) != 1 || stored[0].Used != 113 {
+		t.Errorf("stored %+v", stored)
+	}
+	// A write that fails loses nothing.
+	uses(old, 10)
+	old.Join(stored)
+	writes(old)
+	writes(old)
+	writes(next)
+	has(next, 123)
+}
+
+// TestRedisForgetsWhatItListenedFor: windows that nobody here settles are not remembered for ever, and who waits is
+// woken.
+func TestRedisForgetsWhatItListenedFor(t *testing.T) {
+	r := NewRedis(nil, "x/")
+	first := r.Changed("window/0")
+	for i := range 1000 {
+		r.Changed("window/" + strconv.Itoa(i))
+	}
+	r.sweep = time.Time{}
+	for key, l := range r.changed {
+		l.since = l.since.Add(-2 * sweepEvery)
+		r.changed[key] = l
+	}
+	again := r.Changed("window/0")
+	select {
+	case <-first:
+	default:
+		t.Error("who waited is not woken")
+	}
+	select {
+	case <-again:
+		t.Error("a new one is not kept")
+	default:
+	}
+	if n := len(r.changed); n != 1 {
+		t.Errorf("%d windows are remembered", n)
 	}
 }
 

@@ -3,7 +3,6 @@ package budget
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 )
 
@@ -16,8 +15,7 @@ func Charge(ctx context.Context, c Counters, limits []Limit, id string, tokens, 
 		if l.Unit == Nanodollars {
 			used = nano
 		}
-		from, to := l.Period.Window(time.Now())
-		key := l.Name + "/" + strconv.FormatInt(from.Unix(), 10)
+		key, to := l.Window(time.Now())
 		err = errors.Join(err, c.Settle(ctx, key, id, max(used, 0), to))
 	}
 	return err

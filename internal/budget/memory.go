@@ -11,11 +11,11 @@ type Memory struct {
 	mu    sync.Mutex
 	cells map[string]*cell
 	sweep time.Time
-	dirty bool
 }
 
 type cell struct {
 	used     int64
+	kept     int64 // of used, what the store has
 	reserved int64
 	leases   map[string]int64
 	ends     time.Time
@@ -75,7 +75,6 @@ func (m *Memory) Settle(_ context.Context, key, id string, used int64, ends time
 	c.reserved -= c.leases[id]
 	delete(c.leases, id)
 	c.used += used
-	m.dirty = true
 	close(c.changed)
 	c.changed = make(chan struct{})
 	return nil
@@ -108,28 +107,33 @@ type Kept struct {
 	Ends time.Time
 }
 
-// Changes lists the windows that are not over, when something has changed since the last time; nil when not.
-func (m *Memory) Changes() (list []Kept) {
+// Join takes over what the store has, which another process may have written to as well, and lists what it should have:
+// the windows that are not over, with what was used here since the last time. changed is false where the store has
+// that already. What was listed and is written is told to Wrote.
+func (m *Memory) Join(stored []Kept) (list []Kept, changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.dirty {
-		return nil
-	}
-	m.dirty = false
 	now := time.Now()
+	for _, k := range stored {
+		if !now.Before(k.Ends) {
+			continue
+		}
+		c := m.cell(k.Key, k.Ends)
+		c.used, c.kept = c.used+k.Used-c.kept, k.Used
+	}
 	for key, c := range m.cells {
 		if now.Before(c.ends) && c.used > 0 {
-			list = append(list, Kept{key, c.used, c.ends})
+			list, changed = append(list, Kept{key, c.used, c.ends}), changed || c.used != c.kept
 		}
 	}
-	return list
+	return list, changed
 }
 
-// Restore adds what was kept.
-func (m *Memory) Restore(list []Kept) {
+// Wrote notes that the store has what Join has listed.
+func (m *Memory) Wrote(list []Kept) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, k := range list {
-		m.cell(k.Key, k.Ends).used += k.Used
+		m.cell(k.Key, k.Ends).kept = k.Used
 	}
 }

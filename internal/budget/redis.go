@@ -20,7 +20,14 @@ type Redis struct {
 	settle  *redis.Script
 
 	mu      sync.Mutex
-	changed map[string]chan struct{}
+	changed map[string]listened
+	sweep   time.Time
+}
+
+// listened is a window that calls wait for.
+type listened struct {
+	settled chan struct{} // closed when something of it was settled here
+	since   time.Time
 }
 
 // leaseFor is how long a reservation lasts that nobody settles.
@@ -64,7 +71,7 @@ return 1`
 func NewRedis(client redis.UniversalClient, prefix string) *Redis {
 	return &Redis{
 		client: client, prefix: prefix, reserve: redis.NewScript(reserveScript), settle: redis.NewScript(settleScript),
-		changed: map[string]chan struct{}{},
+		changed: map[string]listened{},
 	}
 }
 
@@ -95,8 +102,8 @@ func number(v any) int64 {
 func (r *Redis) Settle(ctx context.Context, key, id string, used int64, ends time.Time) error {
 	err := r.settle.Run(ctx, r.client, []string{r.prefix + key}, id, used, ends.Unix(), int64(leaseFor/time.Second)).Err()
 	r.mu.Lock()
-	if c := r.changed[key]; c != nil {
-		close(c)
+	if l, ok := r.changed[key]; ok {
+		close(l.settled)
 		delete(r.changed, key)
 	}
 	r.mu.Unlock()
@@ -130,10 +137,27 @@ func (r *Redis) Look(ctx context.Context, key string) (State, error) {
 func (r *Redis) Changed(key string) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.changed[key]
-	if c == nil {
-		c = make(chan struct{})
-		r.changed[key] = c
+	now := time.Now()
+	r.forget(now)
+	l, ok := r.changed[key]
+	if !ok {
+		l = listened{make(chan struct{}), now}
+		r.changed[key] = l
 	}
-	return c
+	return l.settled
+}
+
+// forget drops the windows that nobody has settled anything of for a while: most are over. Who still waits for one is
+// woken, looks, and listens anew.
+func (r *Redis) forget(now time.Time) {
+	if now.Before(r.sweep) {
+		return
+	}
+	r.sweep = now.Add(sweepEvery)
+	for key, l := range r.changed {
+		if now.Sub(l.since) >= sweepEvery {
+			close(l.settled)
+			delete(r.changed, key)
+		}
+	}
 }

@@ -14,7 +14,9 @@ func (b builder) catalog(root *value) *Catalog {
 		Server:       b.server(root.get("server")),
 		LLM:          llmAddresses(root.get("llm")),
 		Calls:        calls(root.get("calls")),
-		Storage:      Storage{Database: as[string](root.get("storage").get("database")), Counters: as[string](root.get("storage").get("counters"))},
+		Incidents:    incidents(root.get("incidents")),
+		Hooks:        hooks(root.get("hooks")),
+		Storage:      Storage{Database: as[string](root.get("storage").get("database")), Counters: as[string](root.get("storage").get("counters")), CacheSize: as[int64](root.get("storage").get("cache_size"))},
 		Prices:       modelPrices(root.get("prices")),
 		Guardrails:   guardrails(root.get("guardrails")),
 		Providers:    map[string]*Provider{},
@@ -54,6 +56,7 @@ func (b builder) server(v *value) Server {
 		PublicURL:         as[string](v.get("public_url")),
 		Listen:            listeners(v.get("listen")),
 		ReusePort:         number(v.get("reuse_port")),
+		HooksAllow:        texts(v.get("hooks_allow")),
 		ProxyProtocol:     proxyProtocol(v.get("proxy_protocol")),
 		TrustedProxies:    prefixes(v.get("trusted_proxies")),
 		Resolver:          as[string](v.get("resolver")),
@@ -139,6 +142,7 @@ func (b builder) upstream(v *value) Upstream {
 	if h := v.get("health"); h.set() {
 		status := as[[2]int](h.get("status"))
 		u.Health = &Health{
+			Type: as[string](h.get("type")), MinValidity: as[time.Duration](h.get("min_validity")),
 			Path:           as[string](h.get("path")),
 			Interval:       as[time.Duration](h.get("interval")),
 			Timeout:        as[time.Duration](h.get("timeout")),
@@ -158,7 +162,7 @@ func (b builder) upstream(v *value) Upstream {
 }
 
 func policies(v *value) Policies {
-	p := Policies{IPAllow: prefixes(v.get("ip_allow")), BodyLimit: as[int64](v.get("body_limit"))}
+	p := Policies{IPAllow: prefixes(v.get("ip_allow")), BodyLimit: as[int64](v.get("body_limit")), Cache: serviceCache(v.get("cache"))}
 	if r := v.get("rate_limit"); r.set() {
 		p.RateLimit = &RateLimit{
 			Requests: number(r.get("requests")),

@@ -13,6 +13,8 @@ type Catalog struct {
 	Server       Server
 	LLM          LLM
 	Calls        Calls
+	Incidents    Incidents
+	Hooks        []Hook
 	Storage      Storage
 	Providers    map[string]*Provider
 	Models       map[string]*Model
@@ -48,6 +50,7 @@ type Server struct {
 	MinRateAfter      time.Duration // how long is waited for a caller before its rate counts
 	Overload          Overload
 	HTTP2             HTTP2
+	HooksAllow        []string // programs that hooks may run, by their whole paths
 }
 
 // Certificate names a certificate and its key, both PEM files, and an OCSP answer to staple (DER),
@@ -78,6 +81,8 @@ type Calls struct {
 type Storage struct {
 	Database string // "sqlite"
 	Counters string // "memory"
+	// CacheSize is how many bytes of answers are kept in this process's memory.
+	CacheSize int64
 }
 
 // Secret is a value that must never be shown. Its String is "[secret]".
@@ -145,7 +150,9 @@ type Model struct {
 	// Strict: a call that would lose something between two dialects is refused.
 	Strict     bool
 	Failover   Failover
-	Guardrails []string // names
+	Cache      *ModelCache // nil: no answers are kept
+	Hedge      *Hedge      // nil: one target is asked at a time
+	Guardrails []string    // names
 }
 
 // ModelTarget is one model of one provider, or of a Model's Fallback also another Model.
@@ -158,7 +165,16 @@ type ModelTarget struct {
 	// Supports are what it can do beyond text (vision, audio, documents, tools, json_schema); nil: not
 	// said, then it is taken to do what its vendor does.
 	Supports []string
+	// API is which of OpenAI's two the provider has for the model, APIChat or APIResponses; "": both, until it
+	// says otherwise.
+	API string
 }
+
+// The values of ModelTarget.API.
+const (
+	APIChat      = "chat"
+	APIResponses = "responses"
+)
 
 // Price is what a million tokens cost, in US dollars.
 type Price struct{ Input, Output float64 }
@@ -168,6 +184,13 @@ type Failover struct {
 	OnRefusal   bool // also after a refusal of the content
 	OnContext   bool // also after a request that is too long, at a target that may hold more
 	MaxAttempts int  // 0: as many as there are targets, fallbacks and keys, 5 at the most
+}
+
+// Hedge says when a call to a model is put to another of its targets as well.
+type Hedge struct {
+	After  time.Duration // without content
+	Max    int           // how many others one call may ask
+	Budget float64       // 0.1 for 10%
 }
 
 // Service is one REST API.
@@ -249,7 +272,9 @@ type Retries struct {
 
 // Health is an active check of each target.
 type Health struct {
-	Path           string
+	Type           string        // http | tcp | tls
+	Path           string        // of http
+	MinValidity    time.Duration // of tls: a certificate in use that ends sooner is bad
 	Interval       time.Duration
 	Timeout        time.Duration
 	HealthyAfter   int
@@ -274,6 +299,7 @@ type Policies struct {
 	RateLimit *RateLimit
 	IPAllow   []netip.Prefix // nil: everyone
 	BodyLimit int64          // 0: server.max_body alone
+	Cache     *ServiceCache  // nil: no answers are kept
 }
 
 // RateLimit is a number of requests in a time, counted by application, address, header or for

@@ -12,7 +12,7 @@ func fileShape() shape {
 			doc: "The version of this file's format. It is 1.",
 		},
 		{
-			name: "server", shape: objectOf("{drain: 30s}", append(serverKeys(), listenKeys()...)),
+			name: "server", shape: objectOf("{drain: 30s}", append(append(serverKeys(), hooksAllowKey()), listenKeys()...)),
 			doc: "The gateway's own listeners and their limits.",
 		},
 		{
@@ -22,6 +22,14 @@ func fileShape() shape {
 		{
 			name: "calls", shape: objectOf("{keep: 30d}", callsKeys()),
 			doc: "How long and in how much space the records of calls are kept.",
+		},
+		{
+			name: "incidents", shape: objectOf("{open_after: 3}", incidentKeys()),
+			doc: "When failures become an incident, and when one is over ([incidents](incidents.md)).",
+		},
+		{
+			name: "hooks", shape: listOf("a list such as [{webhook: {url: https://hooks.example.com/causeway}}]", objectOf("{on: [opened], webhook: {url: https://hooks.example.com/causeway}}", hookKeys())), aka: []string{"webhooks", "alerts", "notifications"},
+			doc: "What is done when an incident opens or closes: a webhook is called, or a command of `server.hooks_allow` is run ([incidents](incidents.md#hooks)).",
 		},
 		{
 			name: "storage", shape: objectOf("{database: sqlite}", storageKeys()),
@@ -211,6 +219,10 @@ func storageKeys() []key {
 			name: "counters", def: "memory", shape: scalarOf(counters()).hidden(),
 			doc: "`memory`, this process's own.",
 		},
+		{
+			name: "cache_size", def: "64MiB", shape: scalarOf(size(1<<20, 1<<40)),
+			doc: "How much memory answers take that are kept (`policies.cache`, `models.NAME.cache`). With counters in Redis or Valkey they are kept there, and this does not count.",
+		},
 	}
 }
 
@@ -352,7 +364,7 @@ func retries() shape {
 			name: "budget", def: "20%", shape: scalarOf(percentage()),
 			doc: "The most retries as a share of the calls over the last 10 s; 3 are always allowed.",
 		},
-		{name: "backoff", def: "50ms", shape: scalarOf(duration(0)), doc: "The pause before a retry."},
+		{name: "backoff", def: "50ms", shape: scalarOf(duration(0)), doc: "The pause before a retry. It doubles with each, and a random half is taken off. The first retry at a target that has not failed this call is made at once."},
 	})
 }
 

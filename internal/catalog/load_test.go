@@ -42,7 +42,8 @@ func TestTheDefaultsAreThoseOfTheContract(t *testing.T) {
 		},
 		LLM:          LLM{KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30, Fetch: Fetch{From: "public", MaxSize: 20 << 20, Timeout: 10 * time.Second}},
 		Calls:        Calls{Keep: 30 * 24 * time.Hour, MaxSize: 10 << 30, WhenFull: "drop"},
-		Storage:      Storage{Database: "sqlite", Counters: "memory"},
+		Incidents:    Incidents{OpenAfter: 3, Window: time.Minute, Share: 0.01, RecoverCalls: 5, RecoverAfter: 10 * time.Second, QuietAfter: 10 * time.Minute, CallerBurst: 20},
+		Storage:      Storage{Database: "sqlite", Counters: "memory", CacheSize: 64 << 20},
 		Providers:    map[string]*Provider{"sandbox": {Name: "sandbox", Kind: "sandbox", Vendor: SandboxVendor(), Timeouts: forModels, Retries: retries, Protocol: "auto"}},
 		Models:       map[string]*Model{},
 		Services:     map[string]*Service{},
@@ -66,7 +67,7 @@ applications: {web: {keys: [k]}}
 	if want := (Timeouts{Connect: 2 * time.Second, Send: time.Minute, FirstByte: time.Minute, Idle: time.Minute}); s.Upstream.Timeouts != want {
 		t.Errorf("timeouts of a service: %+v, want %+v", s.Upstream.Timeouts, want)
 	}
-	if want := (Health{Path: "/healthz", Interval: 5 * time.Second, Timeout: time.Second, HealthyAfter: 2, UnhealthyAfter: 3, StatusFrom: 200, StatusTo: 299}); *s.Upstream.Health != want {
+	if want := (Health{Type: "http", Path: "/healthz", Interval: 5 * time.Second, Timeout: time.Second, HealthyAfter: 2, UnhealthyAfter: 3, StatusFrom: 200, StatusTo: 299}); *s.Upstream.Health != want {
 		t.Errorf("health: {} is %+v, want %+v", *s.Upstream.Health, want)
 	}
 	if !reflect.DeepEqual(s.Upstream.Retries, retries) || s.Upstream.Balance != "round_robin" || s.Upstream.Host != "target" || s.Upstream.Targets[0].Weight != 1 {

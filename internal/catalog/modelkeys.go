@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxModelTargets is how many targets a model may have with its fallbacks, and theirs.
@@ -50,10 +51,14 @@ func modelKeys() []key {
 			name: "failover", shape: objectOf("{max_attempts: 3}", failoverKeys()),
 			doc: "When a call that failed goes on at the next target. It does so only before the first content of an answer has left: after a connection that failed, a limit that passed, an answer 429, 5xx or 529, one that is not of the provider's dialect, an error inside a 200, a key that is limited, rejected or out of money, and a model that the provider does not have; never after a parameter that the provider does not accept. The provider that failed may have worked on it and may bill it: `retry` of the failure says so.",
 		},
+		{
+			name: "cache", optional: true, shape: objectOf("{ttl: 5m}", modelCacheKeys()), aka: []string{"caching"},
+			doc: "Keeps whole, good answers for the same request; see docs/cache.md. A call of PROVIDER/MODEL is not answered from it.",
+		},
 		guardrailNames("Guardrails for calls that name this model, with those of the application and of `llm`. A call of PROVIDER/MODEL does not name it."),
 		{
-			name: "hedge", notYet: true, shape: objectOf("{after: 800ms}", nil),
-			doc: "A second target is asked when the first has not answered after a time.",
+			name: "hedge", shape: objectOf("{after: 800ms}", hedgeKeys()),
+			doc: "Asks the next target as well when the first has given no content after a time. The first to give content answers the call, and the others are cancelled at once: each may bill what it did until then. Never for a response that is stored or made in the background, for files, batches, images and sound, nor for a call of a prompt.",
 		},
 	}
 }
@@ -83,6 +88,12 @@ func targetKeys() []key {
 			aka: []string{"capabilities", "features"},
 			doc: "All that it can do beyond text. A request that needs something else passes it over, and is refused (400 `unsupported_feature`) where no target has it. Without it, what is known of the vendor counts.",
 		},
+		{
+			name: "api", optional: true, shape: scalarOf(oneOf(nil,
+				choice{value: APIChat, doc: "Chat Completions alone"},
+				choice{value: APIResponses, doc: "the Responses API alone"})),
+			doc: "Which of OpenAI's two APIs the provider has for this model, where it has one only. A call that came by another is translated. Without it the gateway tries the caller's, and learns from a provider that says that the model has only the other.",
+		},
 	}
 }
 
@@ -99,6 +110,23 @@ func failoverKeys() []key {
 		{
 			name: "max_attempts", shape: scalarOf(integer("a number of attempts", 1, 20)), aka: []string{"attempts", "max_retries"},
 			doc: "The most attempts for one call, over all targets, fallbacks and keys. Without it as many as there are, 5 at the most.",
+		},
+	}
+}
+
+func hedgeKeys() []key {
+	return []key{
+		{
+			name: "after", required: true, example: "after: 800ms", shape: scalarOf(duration(time.Millisecond)), aka: []string{"delay"},
+			doc: "How long the call waits for the first content before it asks another target as well. A good value is what 95 of 100 calls stay below.",
+		},
+		{
+			name: "max", def: "1", shape: scalarOf(integer("a number of targets", 1, 3)), aka: []string{"attempts"},
+			doc: "How many other targets one call may ask so, each after the same time again.",
+		},
+		{
+			name: "budget", def: "10%", shape: scalarOf(percentage()),
+			doc: "The most that are asked so, as a share of the model's calls over the last 10 s; 3 are always allowed.",
 		},
 	}
 }
@@ -140,6 +168,10 @@ func model(name string, v *value, models *value) *Model {
 	for _, t := range v.get("fallback").items {
 		m.Fallback = append(m.Fallback, modelTarget(t, modelOf(t), models))
 	}
+	if h := v.get("hedge"); h.set() {
+		m.Hedge = &Hedge{After: as[time.Duration](h.get("after")), Max: number(h.get("max")), Budget: as[float64](h.get("budget"))}
+	}
+	m.Cache = modelCache(v.get("cache"))
 	f := v.get("failover")
 	m.Failover = Failover{OnRefusal: as[bool](f.get("on_refusal")), OnContext: as[bool](f.get("on_context")), MaxAttempts: number(f.get("max_attempts"))}
 	return m
@@ -147,7 +179,7 @@ func model(name string, v *value, models *value) *Model {
 
 // modelTarget reads one target; named are the names that it may have instead of PROVIDER/MODEL.
 func modelTarget(v, name, named *value) ModelTarget {
-	t := ModelTarget{Weight: max(number(v.get("weight")), 1), Context: as[int64](v.get("context")), Supports: texts(v.get("supports"))}
+	t := ModelTarget{Weight: max(number(v.get("weight")), 1), Context: as[int64](v.get("context")), Supports: texts(v.get("supports")), API: as[string](v.get("api"))}
 	if s := v.get("supports"); s.set() && t.Supports == nil {
 		t.Supports = []string{}
 	}

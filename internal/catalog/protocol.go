@@ -18,6 +18,14 @@ func protocolKey(def, doc string) key {
 // checkUpstream holds an upstream's keys to each other.
 func checkUpstream(c *checker, v *value) {
 	checkProxyOut(c, v)
+	if kind := v.get("health").get("type"); as[string](kind) == "tls" {
+		for _, t := range v.get("targets").items {
+			if url := as[string](t.get("url")); url != "" && !strings.HasPrefix(url, "https:") {
+				c.faults.add(kind.at, "`"+kind.path+"` is tls, and "+url+" has no TLS", "write type: tcp, or https:// in the target")
+				break
+			}
+		}
+	}
 	for _, t := range v.get("targets").items {
 		checkScheme(c, v.get("protocol"), as[string](t.get("url")))
 	}

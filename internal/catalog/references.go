@@ -18,7 +18,9 @@ func (c *checker) references(root *value) {
 		}
 	}
 	c.fallbacks(root)
+	c.caches(root)
 	c.guardrails(root)
+	c.hooks(root)
 	c.prompts(root)
 	for _, name := range root.get("applications").names {
 		app := root.get("applications").get(name)

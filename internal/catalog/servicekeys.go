@@ -117,7 +117,15 @@ func breakerKeys() []key {
 
 func healthKeys() []key {
 	return []key{
-		{name: "path", def: "/healthz", shape: scalarOf(checkPath()), doc: "What is asked for with GET."},
+		{
+			name: "type", def: "http", shape: scalarOf(oneOf(nil,
+				choice{value: "http", doc: "GET of `path`, whose status decides"},
+				choice{value: "tcp", doc: "a connection is made and closed"},
+				choice{value: "tls", doc: "a connection with its handshake is made and closed: the certificate must be valid, for `min_validity` more"})),
+			doc: "What a check does.",
+		},
+		{name: "path", def: "/healthz", shape: scalarOf(checkPath()), doc: "What is asked for with GET; of `type: http`."},
+		{name: "min_validity", def: "0s", shape: scalarOf(duration(0)), aka: []string{"expires_in"}, doc: "How much longer a target's certificate must be valid; of `type: tls`. With 24h a target is left out a day before its certificate ends, while others have a newer one."},
 		{name: "interval", def: "5s", shape: scalarOf(duration(1)), doc: "From one check to the next."},
 		{name: "timeout", def: "1s", shape: scalarOf(duration(1)), doc: "How long a check may take."},
 		{
@@ -149,7 +157,10 @@ func policyKeys() []key {
 				doc: "What is counted together.",
 			},
 		}), aka: []string{"ratelimit", "limit"}, doc: "The most requests in a time."},
-		{name: "cache", notYet: true, shape: objectOf("{...}", nil), doc: "Keeps answers."},
+		{
+			name: "cache", optional: true, shape: objectOf("{ttl: 30s}", serviceCacheKeys()), aka: []string{"caching"},
+			doc: "Keeps answers to GET, by the rules of HTTP's shared caches; see docs/cache.md.",
+		},
 		{
 			name: "ip_allow", optional: true, shape: listOf(`a list of networks such as ["10.0.0.0/8"]`, scalarOf(network())).notEmpty(), aka: []string{"allow", "allow_ips"},
 			doc: "The only networks that may call; without it, all may.",

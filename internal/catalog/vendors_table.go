@@ -17,7 +17,7 @@ func natives() []Vendor {
 			Source: "https://platform.openai.com/docs/api-reference",
 			Ops: []string{
 				"responses", "stored", "completions", "embeddings", "moderations", "images", "speech", "transcriptions", "translations",
-				"files", "batches", "realtime",
+				"files", "batches", "realtime", "count_tokens",
 			},
 			Quirks: Quirks{MaxTokens: "max_completion_tokens", Developer: true, Has: []string{"allowed_tools", "custom_tools", "reasoning_effort", "web_search_options"}},
 		},

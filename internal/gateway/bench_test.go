@@ -129,3 +129,18 @@ func BenchmarkChat(b *testing.B) {
 	ask := `{"model":"fast","messages":[{"role":"user","content":"` + string(oneKilobyte[:300]) + `"}]}`
 	benchCalls(b, addr, []byte("POST /v1/chat/completions HTTP/1.1\r\nHost: "+addr+"\r\nContent-Type: application/json\r\nAuthorization: Bearer benchkey-0123456789abcdef\r\nContent-Length: "+strconv.Itoa(len(ask))+"\r\n\r\n"+ask))
 }
+
+// BenchmarkFailures are calls that fail, each with its whole explanation: what many of them at once take from others.
+func BenchmarkFailures(b *testing.B) {
+	up := closedPort(b)
+	addr := newRigOver(b, strings.ReplaceAll(benchConfig, "UP", up), &nowhere{}, &sandboxes{}).addr
+	for _, f := range []struct{ name, path, key, status string }{
+		{"refused", "/rest/1k", "benchkey-0123456789abcdef", "502"},
+		{"no route", "/nowhere", "benchkey-0123456789abcdef", "404"},
+		{"unknown key", "/rest/1k", "another-key-of-somebody", "401"},
+	} {
+		b.Run(f.name, func(b *testing.B) {
+			benchAnswers(b, addr, []byte("GET "+f.path+" HTTP/1.1\r\nHost: "+addr+"\r\nUser-Agent: bench\r\nAccept: */*\r\napikey: "+f.key+"\r\n\r\n"), f.status)
+		})
+	}
+}

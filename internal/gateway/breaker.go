@@ -28,7 +28,7 @@ func (c *call) tell(t *upstream.Target) {
 // outcome is what an attempt says of its target.
 func outcome(a *journey.Attempt) (o upstream.Outcome, kind fault.Kind, text string) {
 	switch a.End {
-	case journey.EndCaller, journey.EndCancelled:
+	case journey.EndCaller, journey.EndCancelled, journey.EndHedged:
 		return upstream.WentAway, "", ""
 	}
 	if a.Status >= 500 {

@@ -35,6 +35,7 @@ type call struct {
 	dialect  llm.Dialect     // the caller's; nil for REST
 	op       llm.Operation
 	own      bool // one of the gateway's own pages
+	knocked  bool // and that is only to see whether somebody is there
 	details  string
 	upstream *snapshot.Upstream // who is being asked: the service's, or a provider's
 
@@ -86,8 +87,13 @@ type call struct {
 	pick          choosing
 	key           *snapshot.Credential // the provider's key in use
 	callersKey    *snapshot.Credential // the caller's own, for a provider that wants it
+	leg           *leg                 // nil but for a call that is put to several targets at a time
 	modelProblem  string
 	modelEvidence []string
+
+	// Caches; nil but for a call of a service or of a model that has one.
+	shelf  *shelf
+	recall *recall
 
 	// The attempts.
 	out     []byte // the request head of the attempt
@@ -97,8 +103,10 @@ type call struct {
 	holding *upstream.Target // whose slot the attempt has
 	until   int64            // the whole call's limit
 	again   int              // attempts made
-	answer  wire.Header
-	arena   []byte
+	// recorded is how many of the attempts the targets' memories were told of.
+	recorded int
+	answer   wire.Header
+	arena    []byte
 
 	finding   *fault.Finding
 	allow     string        // for 405

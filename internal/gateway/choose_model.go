@@ -95,6 +95,10 @@ func (c *call) nextTarget(skipped bool) bool {
 	}
 	i := c.candidate(0)
 	if i < 0 {
+		if c.spare() {
+			c.note("hedge", "no other target can be asked now")
+			return false
+		}
 		if i = c.lastResort(); i < 0 {
 			return false
 		}
@@ -117,6 +121,9 @@ func (c *call) take(i int) {
 func (c *call) candidate(without uint64) int {
 	m := c.model
 	allowed := m.All() &^ c.triedModels &^ without
+	if c.leg != nil {
+		allowed &^= c.leg.race.taken.Load()
+	}
 	if m.Surveys() {
 		c.look()
 	}
@@ -147,6 +154,10 @@ func (c *call) candidate(without uint64) int {
 		if i < 0 {
 			c.tellSkipped(unfit, len(m.Targets), now)
 			return -1
+		}
+		if c.leg != nil && c.leg.race.taken.Or(1<<i)&(1<<i) != 0 {
+			allowed &^= 1 << i // another leg has just taken it
+			continue
 		}
 		trial, ok := m.Targets[i].State.Claim(now)
 		if !ok {

@@ -91,7 +91,7 @@ func (c *call) deliverCoded(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		return c.broken(t, a)
 	case !whole && !ok:
 		c.releaseAnswer()
-		return c.modelFailed(a, fault.IncompatibleResponse, "an error answer of more than "+snapshotSize(holdModelBody), nil)
+		return c.modelFailed(a, fault.ResponseBodyTooLarge, "an error answer of more than "+snapshotSize(holdModelBody), nil)
 	case !whole:
 		c.unfold.d, _ = coding.New(encoding, longText)
 		return c.passModel(t, u, a, body)

@@ -18,7 +18,7 @@ const perMedia = 1000
 
 // countHere answers a call for a count, when the model's provider cannot. It returns false when it can.
 func (c *call) countHere() bool {
-	from, ok := c.dialect.(canon.CountCodec)
+	from, ok := c.dialect.(canon.CountReader)
 	if !ok || len(c.model.Targets) == 0 {
 		return false
 	}
@@ -26,9 +26,16 @@ func (c *call) countHere() bool {
 	if _, ok := t.Provider.Dialect.(canon.CountCodec); ok {
 		return false
 	}
+	if t.Provider.Kind == "openai" && t.Provider.Dialect.Name() == c.dialect.Name() && !(c.goesOn() && c.crossesForKept()) {
+		return false // it has the address; of servers that are merely like it none is known to
+	}
 	req, err := from.ReadCountRequest(c.match(), c.body)
 	if err != nil {
 		c.badBody(err)
+		c.explain()
+		return true
+	}
+	if c.goesOn() && !c.continued(req) {
 		c.explain()
 		return true
 	}

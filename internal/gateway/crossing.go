@@ -20,13 +20,18 @@ func (f *chatForm) read(m llm.Match, body []byte) (err error) {
 
 func (f *chatForm) request() *canon.Request { return f.req }
 
-func (f *chatForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+// provider is the provider's own way to chat; where the model has only the Responses API, that.
+func (f *chatForm) provider(p *snapshot.Provider, model string) (llm.Operation, bool) {
 	s, ok := p.Dialect.(canon.Speaker)
 	if !ok {
 		return 0, false
 	}
-	f.to = s.Codec(llm.Chat)
-	return llm.Chat, f.to != nil
+	op := llm.Chat
+	if !p.ServesModel(llm.Chat, model) && p.ServesModel(llm.Responses, model) && s.Codec(llm.Responses) != nil {
+		op = llm.Responses
+	}
+	f.to = s.Codec(op)
+	return op, f.to != nil
 }
 
 func (f *chatForm) write(to *canon.Target, r *canon.Report) ([]byte, error) {
@@ -66,7 +71,7 @@ func (f *embedForm) read(m llm.Match, body []byte) (err error) {
 
 func (f *embedForm) request() *canon.Request { return &f.req.Request }
 
-func (f *embedForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+func (f *embedForm) provider(p *snapshot.Provider, _ string) (llm.Operation, bool) {
 	to, ok := p.Dialect.(canon.EmbedCodec)
 	f.to = to
 	return llm.Embeddings, ok
@@ -87,8 +92,9 @@ func (f *embedForm) answer(text []byte, r *canon.Report) ([]byte, error) {
 
 // countForm is a count of tokens that crosses.
 type countForm struct {
-	from, to canon.CountCodec
-	req      *canon.Request
+	from canon.CountReader
+	to   canon.CountCodec
+	req  *canon.Request
 }
 
 func (f *countForm) read(m llm.Match, body []byte) (err error) {
@@ -98,7 +104,7 @@ func (f *countForm) read(m llm.Match, body []byte) (err error) {
 
 func (f *countForm) request() *canon.Request { return f.req }
 
-func (f *countForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+func (f *countForm) provider(p *snapshot.Provider, _ string) (llm.Operation, bool) {
 	to, ok := p.Dialect.(canon.CountCodec)
 	f.to = to
 	return llm.CountTokens, ok
@@ -129,7 +135,7 @@ func (f *rerankForm) read(_ llm.Match, body []byte) (err error) {
 
 func (f *rerankForm) request() *canon.Request { return &f.req.Request }
 
-func (f *rerankForm) provider(p *snapshot.Provider) (llm.Operation, bool) {
+func (f *rerankForm) provider(p *snapshot.Provider, _ string) (llm.Operation, bool) {
 	f.to = rerank.ShapeOf(p.Kind)
 	return llm.Rerank, p.Serves(llm.Rerank) && p.Dialect.Path(llm.Rerank) == f.to.Path()
 }

@@ -166,6 +166,9 @@ func (c *call) leave() {
 	c.commit()
 	c.settleUse()
 	c.measure()
+	if c.shelf != nil || c.recall != nil {
+		c.countCache()
+	}
 	if c.reserved > 0 {
 		g.gate.Release(c.reserved)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"causeway/internal/diagnose"
 	"causeway/internal/fault"
+	"causeway/internal/journey"
 	"causeway/internal/llm"
 	"causeway/internal/policy"
 	"causeway/internal/wire"
@@ -64,9 +65,14 @@ func (c *call) input(in diagnose.Input) diagnose.Input {
 	if c.g.child != nil && c.svc != nil {
 		in.Child = c.g.child(c.began, c.broke(in.Kind))
 	}
+	if n := len(c.j.Attempts); n > 0 {
+		c.toItsEnd(&c.j.Attempts[n-1])
+	}
+	in.Past = c.past(in.Kind)
 	if up := c.upstream; up != nil {
 		in.Backoff = up.Retries.Backoff
 		in.Healthy, in.Targets = up.Healthy()
+		in.Unjudged = !up.Judged()
 		if n := len(c.j.Attempts); n > 0 {
 			at, ever, known := up.LastGood(c.j.Attempts[n-1].Target)
 			in.History = diagnose.History{Known: known, EverGood: ever}
@@ -76,6 +82,14 @@ func (c *call) input(in diagnose.Input) diagnose.Input {
 		}
 	}
 	return in
+}
+
+// toItsEnd has the time of an attempt that broke in its answer's body run to that moment: until then it ended with
+// the answer's head.
+func (c *call) toItsEnd(a *journey.Attempt) {
+	if a.Phase == journey.PhaseBody && a.End != journey.EndOpen && a.End != journey.EndComplete && a.Tunnel == nil {
+		a.Total = max(a.Total, c.since()-a.Start)
+	}
 }
 
 // ownURL is the address that the caller called, without query.
@@ -123,6 +137,9 @@ func (c *call) faultView() fault.View {
 // explain is room 13: the failure in the caller's own format. The record is committed before the
 // last byte of it is sent.
 func (c *call) explain() {
+	if c.leg != nil && !c.leg.speaks() {
+		return
+	}
 	f := c.finding
 	if f == nil {
 		c.fail(failure{kind: fault.GatewayBug})
@@ -303,7 +320,7 @@ func (c *call) shouldRetry(f *fault.Finding) []byte {
 // logFailure writes one line for a failed call, at most some a second: the rest are counted.
 func (c *call) logFailure() {
 	f := c.finding
-	if f == nil || f.Kind == fault.CallerGone {
+	if f == nil || f.Kind == fault.CallerGone || c.silent() {
 		return
 	}
 	ok, skipped := c.g.failLog.allow(time.Now())
@@ -318,6 +335,9 @@ func (c *call) logFailure() {
 		slog.String("call", c.j.ID.String()), slog.String("kind", string(f.Kind)), slog.String("cause", string(f.Cause)),
 		slog.Int("status", f.Status), slog.String("method", c.j.Method), slog.String("path", strings.ToValidUTF8(c.j.Path, "?")),
 		slog.String("detail", f.Detail), slog.Int("attempts", len(c.j.Attempts)),
+	}
+	if f.Pattern != "" {
+		attrs = append(attrs, slog.String("pattern", f.Pattern), slog.String("confidence", f.Confidence), slog.String("because", f.Because))
 	}
 	if c.j.Service != "" {
 		attrs = append(attrs, slog.String("service", c.j.Service))

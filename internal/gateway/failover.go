@@ -48,7 +48,7 @@ func (c *call) learn(a *journey.Attempt, asked time.Duration) {
 		return
 	}
 	p.learned = true
-	if a.End == journey.EndCaller || a.End == journey.EndCancelled {
+	if a.End == journey.EndCaller || a.End == journey.EndCancelled || a.End == journey.EndHedged {
 		return
 	}
 	t, now := &c.model.Targets[p.at], wire.Now()
@@ -150,22 +150,25 @@ func (c *call) failOver(a *journey.Attempt, asked time.Duration) (again, decided
 		a.Again = "not retried: " + why
 		return false, true
 	}
+	if c.spare() {
+		return stop("it was asked beside another target, which goes on")
+	}
 	why, ok := c.movable(a.Kind)
 	if !ok {
 		return stop(why)
 	}
 	now := wire.Now()
 	key, next, wait := c.nextKey(a.Kind, now), -1, time.Duration(0)
-	if (key || m.Untried(c.triedModels)) && c.again >= m.Attempts {
-		return stop("all " + plural(int64(c.again), "attempt") + " are made (failover.max_attempts: " + strconv.Itoa(m.Attempts) + ")")
+	if (key || m.Untried(c.triedModels)) && c.attemptsMade() >= m.Attempts {
+		return stop("all " + plural(int64(c.attemptsMade()), "attempt") + " are made (failover.max_attempts: " + strconv.Itoa(m.Attempts) + ")")
 	}
 	if !key {
 		next = c.candidate(c.notLonger(a.Kind))
 	}
 	if !key && next < 0 {
 		switch {
-		case m.Bounded && c.again >= m.Attempts:
-			return stop("all " + plural(int64(c.again), "attempt") + " are made (failover.max_attempts: " + strconv.Itoa(m.Attempts) + ")")
+		case m.Bounded && c.attemptsMade() >= m.Attempts:
+			return stop("all " + plural(int64(c.attemptsMade()), "attempt") + " are made (failover.max_attempts: " + strconv.Itoa(m.Attempts) + ")")
 		case a.Kind != fault.ProviderRateLimited && a.Kind != fault.Overloaded || asked <= 0 || asked > keyPatience:
 			return false, false
 		case !m.Bounded && c.again > c.upstream.Retries.Max:
@@ -200,7 +203,10 @@ func (c *call) failOver(a *journey.Attempt, asked time.Duration) (again, decided
 	default:
 		p.keys = 0
 		a.Again = "retried: after the " + fault.Span(asked) + " that the provider asked for"
-		c.pause(wait)
+		if c.pause(wait) {
+			a.Again = leftInPause
+			return false, true
+		}
 	}
 	return true, true
 }
@@ -271,6 +277,7 @@ func (c *call) moveOn(a *journey.Attempt, asked time.Duration) bool {
 	if c.model == nil || c.ex.Started() {
 		return false
 	}
+	c.remember()
 	again, _ := c.failOver(a, asked)
 	c.pick.moved = again
 	return again
@@ -283,6 +290,9 @@ const mostHeld = 5 * time.Second
 // (message_start, a role, heartbeats) come in one go with it, so that a stream that fails there can begin
 // anew elsewhere. Nothing is held where there is no elsewhere, nor for long.
 func (c *call) holdEvents(s *llm.Stream) bool {
+	if c.leg != nil && !s.State().Content && c.leg.holds() {
+		return true
+	}
 	if s.State().Content || c.again >= c.model.Attempts || !c.model.Untried(c.triedModels) && len(c.upstream.Keys) < 2 {
 		return false
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"causeway/internal/budget"
+	"causeway/internal/cache"
 	"causeway/internal/fault"
 	"causeway/internal/journey"
 	"causeway/internal/ledger"
@@ -38,6 +39,8 @@ type Options struct {
 	Challenge func(ctx context.Context, host, path string) ([]byte, bool)
 	// Counters keep what applications have used of their limits; nil counts in this process and forgets with it.
 	Counters budget.Counters
+	// Cache keeps answers; nil keeps some in this process's memory.
+	Cache *cache.Cache
 	// Fetch gets media at a URL for a provider that takes bytes only: their type and base64. nil fetches
 	// nothing.
 	Fetch func(ctx context.Context, url string) (mime, data string, err error)
@@ -77,6 +80,8 @@ type Gateway struct {
 	bodies     sync.Pool
 	readers    chan struct{} // held while a caller reads a call of its own
 	money      *purse
+	cache      *cache.Cache
+	near       nearIndex
 	tokens     *tokens.Counter
 	failLog    logLimit
 }
@@ -84,6 +89,9 @@ type Gateway struct {
 // mostReaders is how many callers may look into the call log at once: whoever knows the address may
 // ask, and a search for what is not there reads much.
 const mostReaders = 4
+
+// cacheSize is how much memory kept answers take where Options.Cache is nil.
+const cacheSize = 64 << 20
 
 // New makes a gateway that serves the generation.
 func New(o Options, first *snapshot.Generation) (*Gateway, error) {
@@ -104,6 +112,9 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 		g.owner = owner.New(nil)
 	}
 	g.tokens = tokens.NewCounter()
+	if g.cache = o.Cache; g.cache == nil {
+		g.cache = cache.New(cache.NewMemory(cacheSize, 0, nil), cache.Options{})
+	}
 	g.money = newPurse(o.Counters, o.Log)
 	g.gate = shed.New(g.shedLimits(first))
 	g.calls.New = func() any {
@@ -162,11 +173,22 @@ func (g *Gateway) Serve(ex wire.Exchange) {
 		return
 	case (c.op == llm.Files || c.op == llm.Batches) && c.ownedObject():
 		return
+	case c.svc != nil && c.svc.Cache != nil && c.fromCache():
+		return
 	case !c.translate():
+	case c.recall != nil && c.recall.hit != nil:
+		c.replay()
+		return
 	case c.op == llm.CountTokens && c.countHere():
 		return
 	case !c.luggage():
+	case c.hedges():
+		if c.travelHedged() {
+			return
+		}
 	case c.travel():
+		return
+	case c.shelf != nil && c.serveStale():
 		return
 	}
 	c.explain()

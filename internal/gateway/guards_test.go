@@ -132,7 +132,7 @@ func TestSubscriptions(t *testing.T) {
 				t.Errorf("model %s, target %s, provider %s", j.Model, j.TargetModel, j.Provider)
 			}
 		}},
-		{name: "a bare name of two providers", request: chat("twice"), status: 404, has: []string{`write spare/twice or third/twice`, `"param":"model"`}},
+		{name: "a bare name of two providers, of which it may use none", request: chat("twice"), status: 404, has: []string{`There is no model \"twice\" here.`, `"param":"model"`}, lacks: []string{"spare", "third"}},
 		{name: "a model that is not there, with what it may have meant", request: chat("fats"), status: 404, has: []string{`There is no model \"fats\" here. Did you mean fast?`, `"code":"model_not_found"`}},
 		{name: "only what may be used is suggested", request: chat("lost"), status: 404, lacks: []string{"twice"}},
 		{

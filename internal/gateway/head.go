@@ -139,6 +139,9 @@ func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
 			continue
 		}
 		value := f.Value
+		if c.op == llm.Realtime && f.ID == wire.Other && wire.EqualFold(f.Name, nameExtensions) {
+			continue // nothing compressed: what the provider says it used is read
+		}
 		if c.op == llm.Realtime && f.ID == wire.Other && wire.EqualFold(f.Name, nameSubprotocol) {
 			if value = withoutKey(value); len(value) == 0 {
 				continue

@@ -8,7 +8,7 @@ import (
 // commit closes the call's record. It runs before the last byte of the answer goes out, so that a
 // call that was answered is in the call log whatever happens to this process afterwards.
 func (c *call) commit() {
-	if c.committed {
+	if c.committed || c.leg != nil && !c.leg.commits() {
 		return
 	}
 	c.committed = true

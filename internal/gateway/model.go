@@ -164,7 +164,11 @@ func (c *call) translate() bool {
 		return c.badBody(err)
 	}
 	c.j.Stream = c.llmReq.Stream
-	return c.resolve(view(c.llmReq.Model)) && (c.llmReq.Verbatim || c.foreignFile()) && c.guardPrompt() && c.allowance() && (c.op != llm.Responses || c.goOn())
+	if c.ownBody && c.renamable() {
+		c.llmReq.Model = bytes.Clone(c.llmReq.Model) // its place is written over
+	}
+	return c.resolve(view(c.llmReq.Model)) && (c.llmReq.Verbatim || c.foreignFile()) && c.guardPrompt() &&
+		(c.model.Cache != nil && c.recalls() || c.allowance() && (!c.goesOn() || c.goOn()))
 }
 
 func quotePointer(p string) string {
@@ -174,78 +178,22 @@ func quotePointer(p string) string {
 	return p
 }
 
-// readModelBody holds the whole body.
-func (c *call) readModelBody() bool {
-	if b, ok := c.ex.Buffered(); ok {
-		c.body = b
-		return true
-	}
-	limit := min(c.bodyLimit(), maxModelBody)
-	if c.rq.Length > limit {
-		return c.modelTooLarge(c.rq.Length, limit)
-	}
-	var buf []byte
-	switch {
-	case c.rq.Length >= 0 && c.rq.Length <= keepBody:
-		c.held = c.g.bodies.Get().(*[keepBody]byte)[:]
-		buf = c.held[:0:c.rq.Length]
-	default:
-		if c.rq.Length > 0 && !c.needMemory(c.rq.Length) {
-			return false
-		}
-		buf = make([]byte, 0, 16<<10)
-	}
-	for {
-		if len(buf) == cap(buf) {
-			if int64(len(buf)) == c.rq.Length {
-				break
-			}
-			if buf = c.moreRoom(buf); buf == nil {
-				return false
-			}
-		}
-		n, err := c.ex.ReadBody(buf[len(buf):cap(buf)], c.bodySilence())
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return c.bodyFault(err)
-		}
-		if int64(len(buf)) > limit {
-			return c.modelTooLarge(-1, limit)
-		}
-	}
-	c.body, c.ownBody = buf, c.held == nil
-	return true
-}
-
-// moreRoom doubles a body's buffer: what a caller declares it may never send. It returns nil when the call
-// has failed for want of memory.
-func (c *call) moreRoom(buf []byte) []byte {
-	more := int64(cap(buf))
-	if n := c.rq.Length; n >= 0 {
-		more = min(more, n-more+nameRoom)
-	} else if more >= keepBody && !c.needMemory(more) {
-		return nil
-	}
-	return slices.Grow(buf, int(more))
-}
-
-func (c *call) modelTooLarge(declared, limit int64) bool {
-	if limit < maxModelBody {
-		return c.tooLarge(declared)
-	}
-	text := fmt.Sprintf("The request's body is too large: a model's call may have %s.", snapshotSize(limit))
-	return c.fail(failure{kind: fault.BodyTooLarge, detail: text, safe: text})
-}
-
 // resolve finds the model and holds the caller to its subscriptions.
 func (c *call) resolve(name string) bool {
+	if len(name) > longestModel {
+		c.j.Model = strings.ToValidUTF8(name[:64], "") + "..."
+		text := fmt.Sprintf("The model's name is %d bytes long: at most %d are taken.", len(name), longestModel)
+		return c.fail(failure{kind: fault.BadRequest, detail: text, safe: text, param: "model"})
+	}
 	c.j.Model = name
 	m, several := c.gen.Resolve(name)
+	if len(several) > 1 {
+		several = slices.DeleteFunc(several, func(provider string) bool {
+			return c.caller != nil && !c.caller.MayUse(provider+"/"+name, true)
+		})
+	}
 	switch {
-	case m == nil && len(several) > 1:
+	case m == nil && len(several) > 0:
 		text := fmt.Sprintf("More than one provider has a model %q: write %s/%s.", name, strings.Join(several, "/"+name+" or "), name)
 		return c.fail(failure{kind: fault.ModelNotFound, detail: text, safe: text, param: "model"})
 	case m == nil:
@@ -261,26 +209,51 @@ func (c *call) resolve(name string) bool {
 	return true
 }
 
+// mostNamed is how many names an error lists.
+const mostNamed = 3
+
 func (c *call) modelUnknown(name string) bool {
 	text := fmt.Sprintf("There is no model %q here.", name)
 	f := failure{kind: fault.ModelNotFound, param: "model"}
-	if near := nearest(name, c.usableModels(), 3); len(near) > 0 {
+	usable := c.usableModels()
+	near := nearest(name, usable, mostNamed)
+	if len(near) > 0 {
 		text += " Did you mean " + strings.Join(near, ", ") + "?"
 	} else if provider, _, ok := strings.Cut(name, "/"); ok {
 		text += fmt.Sprintf(" No provider is named %q.", provider)
+	}
+	if n := len(usable); n > 0 && len(near) == 0 {
+		text += " You may use " + strings.Join(usable[:min(n, mostNamed)], ", ")
+		if n > mostNamed {
+			text += fmt.Sprintf(" and %d more", n-mostNamed)
+		}
+		text += "."
 	}
 	f.detail, f.safe = text, text
 	f.evidence = []string{"model as asked: " + name}
 	return c.fail(f)
 }
 
-// usableModels are the names that this caller may use.
+// usableModels are the names that this caller may use, those that it subscribes to by name among them.
 func (c *call) usableModels() (names []string) {
 	for _, n := range c.gen.ModelNames() {
 		if c.caller == nil || c.caller.MayUse(n, c.gen.Models[n] == nil) {
 			names = append(names, n)
 		}
 	}
+	if c.caller == nil {
+		return names
+	}
+	for _, entry := range c.caller.Subscribes {
+		n, ok := strings.CutPrefix(entry, "models/")
+		if !ok || strings.HasSuffix(n, "*") || slices.Contains(names, n) {
+			continue
+		}
+		if m, _ := c.gen.Resolve(n); m != nil {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
 	return names
 }
 
@@ -311,28 +284,6 @@ func (c *call) pretend(kind fault.Kind) bool {
 	}
 	c.pretended = true
 	return c.fail(f)
-}
-
-// askModel makes the body for the model of this attempt.
-func (c *call) askModel() []byte {
-	if c.op == llm.Realtime {
-		c.askRealtime()
-		return nil
-	}
-	if c.cross.on {
-		c.askedUsage = false
-		return c.cross.body
-	}
-	c.askedUsage = c.llmReq.Stream && !c.llmReq.UsageAsked && c.llmReq.AskUsage.Text != "" && c.provider.MustAskUsage
-	if string(c.llmReq.Model) == c.j.TargetModel && !c.askedUsage || kept(c.op) {
-		return c.body
-	}
-	if c.llmReq.Verbatim && c.again == 1 && c.ownBody {
-		c.body = c.llmReq.Rename(c.body, c.j.TargetModel)
-		return c.body
-	}
-	c.rewrite = c.llmReq.Rewrite(c.rewrite[:0], c.body, c.j.TargetModel, c.askedUsage)
-	return c.rewrite
 }
 
 // deliverModel is room 10 for a model's answer: it is held to the dialect before the caller gets it.
@@ -376,17 +327,35 @@ func (c *call) deliverModel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 	case !whole:
 		if !ok {
 			c.releaseAnswer()
-			return c.modelFailed(a, fault.IncompatibleResponse, "an error answer of more than "+snapshotSize(holdModelBody), nil)
+			return c.modelFailed(a, fault.ResponseBodyTooLarge, "an error answer of more than "+snapshotSize(holdModelBody), nil)
 		}
 		if c.owned.list != nil {
 			c.releaseAnswer()
-			return c.modelFailed(a, fault.IncompatibleResponse, "a list of more than "+snapshotSize(holdModelBody), nil)
+			return c.modelFailed(a, fault.ResponseBodyTooLarge, "a list of more than "+snapshotSize(holdModelBody), nil)
+		}
+		if problem := c.unpassable(body); problem != "" {
+			evidence := []string{"the body begins with " + llm.DescribeBody(body[:min(len(body), 200)])}
+			c.releaseAnswer()
+			return c.modelFailed(a, fault.IncompatibleResponse, problem, evidence)
 		}
 		return c.passModel(t, u, a, body)
 	case ok:
 		return c.wholeAnswer(t, u, a, body, body)
 	}
 	return c.providerError(t, u, a, body, body)
+}
+
+// unpassable says why the begin of an answer that is too long to be held cannot be passed on: it is none of those that
+// the call asked for. It is "" otherwise.
+func (c *call) unpassable(begin []byte) string {
+	text := bytes.TrimLeft(begin, " \t\r\n")
+	switch {
+	case c.llmReq.Stream && c.op != llm.Transcriptions:
+		return "the call asked for a stream of events, and the answer is one body of more than " + snapshotSize(holdModelBody)
+	case len(text) == 0 || text[0] != '{':
+		return "the answer is no JSON object, and has more than " + snapshotSize(holdModelBody)
+	}
+	return ""
 }
 
 // holdAnswer reads a body up to a limit. whole is false when there is more.
@@ -441,6 +410,9 @@ func (c *call) wholeAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	}
 	if c.cross.on {
 		return c.crossAnswer(t, u, a, text)
+	}
+	if c.recall != nil {
+		c.keepReply(text, string(u.Response.Header.Get(wire.ContentType)))
 	}
 	if c.guard.answers() {
 		return c.handGuarded(t, u, a, text)
@@ -510,6 +482,9 @@ func (c *call) finishLong(clean bool) {
 // body without a coding.
 func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, body, text []byte) bool {
 	dialect, _ := c.answerDialect()
+	if c.provider.Reshape() != nil {
+		dialect = c.provider.Dialect // whose errors may differ as well
+	}
 	pe := dialect.ReadError(u.Response.Status, c.lookupAnswer(u), text, time.Now())
 	a.Kind = pe.Kind
 	if a.Kind == "" {
@@ -517,6 +492,13 @@ func (c *call) providerError(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 	}
 	if c.lacks(u.Response.Status, &pe) {
 		a.Again = "asked again in another form: the provider has no " + c.op.String()
+		c.pick.moved = true
+		c.releaseAnswer()
+		return false
+	}
+	if c.hasOnly(&pe) {
+		_, op := c.answerDialect()
+		a.Again = "asked again in another form: the model has no " + op.String()
 		c.pick.moved = true
 		c.releaseAnswer()
 		return false

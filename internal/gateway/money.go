@@ -20,6 +20,8 @@ import (
 type money struct {
 	lease  *budget.Lease
 	length int // of the body
+	// What attempts had used that were given up because another one of the call was faster.
+	hedgedTokens, hedgedNano int64
 }
 
 // allowance is room 4's last guard: a call of an application with limits on tokens or money reserves what it may use.
@@ -52,7 +54,7 @@ func (c *call) allowance() bool {
 	if refusal != nil {
 		return c.overspent(refusal)
 	}
-	c.money = money{lease, len(c.body)}
+	c.money = money{lease: lease, length: len(c.body)}
 	return true
 }
 
@@ -161,7 +163,7 @@ func (c *call) settleUse() {
 	if u.Source == "reported" {
 		c.g.money.estimates.Learn(c.caller.Name, c.model.Name, c.money.length, max(u.Input, 0), max(u.Output, 0))
 	}
-	if err := c.money.lease.Settle(tokens, u.Cost); err != nil {
+	if err := c.money.lease.Settle(tokens+c.money.hedgedTokens, u.Cost+c.money.hedgedNano); err != nil {
 		c.g.money.lost(err)
 	}
 	c.money = money{}

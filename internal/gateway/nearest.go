@@ -18,10 +18,14 @@ func nearest(asked string, names []string, n int) []string {
 	a := strings.ToLower(asked)
 	for _, name := range names {
 		b := strings.ToLower(name)
-		_, bare, _ := strings.Cut(b, "/")
-		cost := min(edits(a, b), edits(a, bare)+1)
-		if strings.Contains(b, a) || bare != "" && strings.Contains(a, bare) {
-			cost = min(cost, 1)
+		bare := b
+		cost := edits(a, b)
+		if _, model, ok := strings.Cut(b, "/"); ok {
+			bare = model
+			cost = min(cost, edits(a, bare)+strings.Count(a, "/")) // without a provider none was meant
+		}
+		if strings.Contains(b, a) || len(bare) > 2 && strings.Contains(a, bare) {
+			cost = min(cost, 1+max(len(a)-len(bare), len(bare)-len(a))/4)
 		}
 		if cost <= max(2, len(a)/3) {
 			list = append(list, candidate{name, cost})

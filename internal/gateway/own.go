@@ -24,6 +24,8 @@ func (c *call) ownPage() {
 		return
 	}
 	switch {
+	case c.knocked:
+		c.page(http.StatusOK, typeText, nil)
 	case strings.HasPrefix(path, challengePrefix):
 		body, _ := c.challenge() // one that has gone meanwhile is an empty answer, which proves nothing
 		c.page(http.StatusOK, typeText, body)

@@ -137,6 +137,9 @@ func (c *call) translatePrompt() bool {
 	if !c.readModelBody() {
 		return false
 	}
+	if err := mustBeText(c.body); err != nil { // a variable goes into a body that we write
+		return c.badBody(err)
+	}
 	body, err := c.prompt.call.Render(c.body)
 	if err != nil {
 		return c.badBody(err)

@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"causeway/internal/fault"
+	"causeway/internal/journey"
 	"causeway/internal/llm"
 	"causeway/internal/llm/jsonscan"
+	"causeway/internal/llm/openai"
 	"causeway/internal/wire"
 )
 
@@ -19,6 +21,7 @@ import (
 
 const (
 	nameSubprotocol = "Sec-WebSocket-Protocol"
+	nameExtensions  = "Sec-WebSocket-Extensions"
 	// keyProtocol begins the subprotocol that carries a key.
 	keyProtocol = "openai-insecure-api-key."
 )
@@ -112,4 +115,42 @@ func (c *call) askRealtime() {
 	}
 	q, at := c.rq.Query, c.llmReq.ModelAt
 	c.query = append(append(append(c.query, q[:at.From]...), url.QueryEscape(c.j.TargetModel)...), q[at.To:]...)
+}
+
+// realtimeUsed adds what an answer within a realtime session used to the call's usage.
+func (c *call) realtimeUsed(message []byte) {
+	// Most messages are pieces of sound; the event that tells is rare.
+	if !bytes.Contains(message, []byte("response.done")) {
+		return
+	}
+	u, ok := openai.RealtimeUsage(message)
+	if !ok {
+		return
+	}
+	sum := &c.j.Usage
+	if sum.Source == "" {
+		*sum = u
+		sum.Source = "reported"
+		return
+	}
+	add := func(to *int64, n int64) {
+		if n > 0 {
+			*to = max(*to, 0) + n
+		}
+	}
+	add(&sum.Input, u.Input)
+	add(&sum.Output, u.Output)
+	add(&sum.Cached, u.Cached)
+	add(&sum.Reasoning, u.Reasoning)
+	if x := u.Extra; x != nil {
+		all := journey.UsageExtra{}
+		if sum.Extra != nil {
+			all = *sum.Extra
+		}
+		add(&all.AudioIn, x.AudioIn)
+		add(&all.AudioOut, x.AudioOut)
+		add(&all.ImageIn, x.ImageIn)
+		add(&all.ImageOut, x.ImageOut)
+		sum.Extra = &all
+	}
 }

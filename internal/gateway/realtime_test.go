@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -154,5 +155,41 @@ func TestWithoutKey(t *testing.T) {
 		if got := withoutKey([]byte(value)); string(got) != want {
 			t.Errorf("%q became %q, want %q", value, got, want)
 		}
+	}
+}
+
+// TestRealtimeUsage: what the provider says in a session that its answers used is counted, in whichever frames it comes.
+func TestRealtimeUsage(t *testing.T) {
+	up := newOrigin(t)
+	r := newRig(t, fill(t, modelConfig, up))
+	frame := func(head byte, text string) string {
+		return string([]byte{head, 126, byte(len(text) >> 8), byte(len(text))}) + text
+	}
+	done := func(in, cached, audioIn, out, audioOut int) string {
+		return fmt.Sprintf(`{"type":"response.done","event_id":"e","response":{"id":"r","output":[{"type":"message"}],"usage":{"total_tokens":%d,"input_tokens":%d,"output_tokens":%d,"input_token_details":{"cached_tokens":%d,"text_tokens":1,"audio_tokens":%d},"output_token_details":{"text_tokens":1,"audio_tokens":%d}}}}`,
+			in+out, in, out, cached, audioIn, audioOut)
+	}
+	second := done(30, 20, 5, 7, 3)
+	up.replies("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" +
+		frame(0x81, `{"type":"session.created","usage":{"input_tokens":1000}}`) +
+		frame(0x81, done(10, 0, 4, 20, 15)) +
+		frame(0x81, `{"type":"response.output_text.delta","delta":"response.done \"usage\""}`) +
+		frame(0x01, second[:60]) + "\x89\x02hi" + frame(0x80, second[60:]) + // in two frames, with a ping between them
+		frame(0xc1, done(1000, 0, 0, 0, 0)) + // one that says it is compressed
+		frame(0x82, done(1000, 0, 0, 0, 0)) + // no text
+		"\x88\x02\x03\xe8" + closeAfter)
+	caller := dial(t, r.addr)
+	caller.send(t, realtimeRequest("?model=fast", "Authorization: Bearer "+key, "Sec-WebSocket-Extensions: permessage-deflate"))
+	all, _ := io.ReadAll(caller.r)
+	if !strings.Contains(string(all), second[60:]) {
+		t.Errorf("the caller got %q", all)
+	}
+	if sent := up.got()[0].head; strings.Contains(sent, "permessage-deflate") {
+		t.Errorf("what it used could not be read in compressed messages:\n%s", sent)
+	}
+	j := r.last(t, "/v1/realtime")
+	u := j.Usage
+	if u.Source != "reported" || u.Input != 40 || u.Output != 27 || u.Cached != 20 || u.Extra == nil || u.Extra.AudioIn != 9 || u.Extra.AudioOut != 18 {
+		t.Errorf("the usage: %+v, %+v", u, u.Extra)
 	}
 }

@@ -114,10 +114,21 @@ func (c *call) onlyProvider(r *responses.Record) bool {
 
 // continueRequest puts what is kept before the input of a request that was read to be translated.
 func (c *call) continueRequest() bool {
-	k, req := &c.kept, c.cross.form.request()
-	if c.op != llm.Responses {
+	if !c.goesOn() {
 		return true
 	}
+	return c.continued(c.cross.form.request())
+}
+
+// goesOn tells whether a request may name a response that it goes on from: one for a response, or for a count of its
+// tokens.
+func (c *call) goesOn() bool {
+	return c.op == llm.Responses || c.op == llm.CountTokens && c.dialect.Name() == "openai"
+}
+
+// continued puts what is kept before the input of req.
+func (c *call) continued(req *canon.Request) bool {
+	k := &c.kept
 	if openai.HasReferences(req) {
 		missing, err := openai.Resolve(req, c.keptItem)
 		if missing != "" {
@@ -157,7 +168,7 @@ func (c *call) keptItem(id string) []byte {
 // standIn takes out of a request what the gateway does in the provider's place, and tells the report. The error
 // is what it cannot do.
 func (c *call) standIn() *canon.Unsupported {
-	if c.op != llm.Responses {
+	if !c.goesOn() {
 		return nil
 	}
 	c.standBack() // an attempt before may have taken it out
@@ -190,7 +201,7 @@ func (c *call) standIn() *canon.Unsupported {
 
 // standBack puts back what standIn took out: the answer repeats it.
 func (c *call) standBack() {
-	if c.op == llm.Responses {
+	if c.goesOn() {
 		req := c.cross.form.request()
 		req.Params[canon.PreviousID], req.Params[canon.Store] = c.kept.params[0], c.kept.params[1]
 	}

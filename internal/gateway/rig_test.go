@@ -68,7 +68,7 @@ func newRigWith(tb testing.TB, config string, change func(*snapshot.Deps)) *rig 
 	return newRigFull(tb, config, &memory{}, &sandboxes{}, change)
 }
 
-func newRigFull(tb testing.TB, config string, store ledger.ChunkStore, sandbox Sandbox, change func(*snapshot.Deps)) *rig {
+func newRigFull(tb testing.TB, config string, store ledger.ChunkStore, sandbox Sandbox, change func(*snapshot.Deps), options ...func(*Options)) *rig {
 	tb.Helper()
 	r := &rig{log: &text{}}
 	var err error
@@ -84,7 +84,11 @@ func newRigFull(tb testing.TB, config string, store ledger.ChunkStore, sandbox S
 	if r.ledger, err = ledger.New(tb.Context(), ledger.Options{Dir: tb.TempDir(), Store: store}); err != nil {
 		tb.Fatal(err)
 	}
-	r.gateway, err = New(Options{Ledger: r.ledger, Sandbox: sandbox, Responses: responses.New(responses.NewMemory(1<<20), responses.Options{}), Log: slog.New(slog.NewTextHandler(r.log, nil))}, gen)
+	o := Options{Ledger: r.ledger, Sandbox: sandbox, Responses: responses.New(responses.NewMemory(1<<20), responses.Options{}), Log: slog.New(slog.NewTextHandler(r.log, nil))}
+	for _, set := range options {
+		set(&o)
+	}
+	r.gateway, err = New(o, gen)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -53,6 +53,9 @@ func (c *call) signpost() bool {
 	case route.BadPath:
 		return c.fail(failure{kind: fault.MalformedRequest, detail: "The request's path is not valid: " + res.Err.Error() + ".", safe: "The request's path is not valid: " + res.Err.Error() + "."})
 	}
+	if c.knocks() {
+		return true
+	}
 	if c.unserved() {
 		text := "This version of the gateway does not serve " + c.j.Method + " " + c.j.Path + "; its LLM addresses are " + c.addresses() + "."
 		return c.fail(failure{kind: fault.RouteNotFound, detail: text, safe: text})
@@ -68,6 +71,19 @@ func (c *call) signpost() bool {
 		safe:     "No route takes this method and path.",
 		evidence: c.nearMisses(),
 	})
+}
+
+// knocks tells whether the call is a HEAD of the root, which agents and load balancers send to see whether somebody is
+// there (Claude Code to its base URL, to have the connection ready). It is answered where no service has a route for it.
+func (c *call) knocks() bool {
+	if c.j.Method != "HEAD" || c.gen.LLMOff || len(c.gen.Dialects) == 0 || !c.gen.LLMHost(c.j.Host) || c.hostIsNamed() {
+		return false
+	}
+	if root, ok := strings.CutPrefix(c.j.Path, c.gen.LLMPrefix); !ok || root != "/" && root != "" {
+		return false
+	}
+	c.own, c.knocked, c.j.Route = true, true, "/"
+	return true
 }
 
 func hostText(host string) string {

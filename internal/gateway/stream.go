@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 
 	"causeway/internal/diagnose"
@@ -25,6 +26,9 @@ func (c *call) deliverStream(t snapshot.Chosen, u *wire.Upcall, a *journey.Attem
 	} else {
 		c.watchPassed(s)
 		c.answerHead(u)
+	}
+	if c.recall != nil {
+		c.beginEvents()
 	}
 	c.j.Status = u.Response.Status
 	if c.ex.Start(u.Response.Status, view(u.Response.Reason), &c.answer, wire.LengthChunked, -1) != nil {
@@ -67,6 +71,9 @@ func (c *call) sendPieces() bool {
 			c.j.FirstByte = c.since()
 		}
 		c.j.BytesOut += int64(len(p))
+		if c.recall != nil {
+			c.recall.addEvents(p)
+		}
 		if c.ex.Write(p) != nil {
 			return false
 		}
@@ -97,6 +104,10 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	if c.through() && c.cross.err != nil {
 		s.State().Problem = "an event could not be translated: " + c.cross.err.Error()
 		end = llm.End{Kind: fault.MalformedStream, Problem: s.State().Problem}
+		if errors.Is(c.cross.err, errLongStream) {
+			s.State().Problem = "the stream is cut: " + c.cross.err.Error()
+			end = llm.End{Kind: fault.ResponseBodyTooLarge, Problem: s.State().Problem}
+		}
 	}
 	if end.Complete && c.j.Usage.Source == "partial" {
 		c.j.Usage.Source = "counted"
@@ -120,9 +131,12 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 			c.releaseAnswer()
 			return c.callerLeft()
 		}
+		if c.recall != nil {
+			c.keepStreamReply(string(c.answer.Get(wire.ContentType)))
+		}
 		return c.complete(t, u, a)
 	}
-	if a.End == journey.EndCaller {
+	if a.End == journey.EndCaller || a.End == journey.EndHedged {
 		c.releaseAnswer()
 		return c.callerLeft()
 	}

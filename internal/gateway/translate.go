@@ -12,7 +12,7 @@ import (
 	"causeway/internal/journey"
 	"causeway/internal/llm"
 	"causeway/internal/llm/canon"
-	"causeway/internal/llm/jsontree"
+	"causeway/internal/llm/openai"
 	"causeway/internal/llm/rerank"
 	"causeway/internal/snapshot"
 	"causeway/internal/wire"
@@ -48,6 +48,7 @@ type crossed struct {
 	writer  canon.Writer
 	events  []canon.Event
 	err     error // an event could not be read
+	taken   int   // bytes of the stream's events so far
 	told    int   // entries of the report that the caller has been told
 	written bool
 }
@@ -57,8 +58,8 @@ type form interface {
 	// read reads the caller's body.
 	read(m llm.Match, body []byte) error
 	request() *canon.Request
-	// codecs finds what writes for the provider's dialect; false when it has no such operation.
-	provider(p *snapshot.Provider) (op llm.Operation, ok bool)
+	// provider finds what writes for a model in the provider's dialect; false when it has no such operation.
+	provider(p *snapshot.Provider, model string) (op llm.Operation, ok bool)
 	write(to *canon.Target, r *canon.Report) ([]byte, error)
 	answer(text []byte, r *canon.Report) ([]byte, error)
 }
@@ -79,7 +80,7 @@ func (c *call) passes() bool {
 			return false
 		}
 	}
-	return c.provider.Dialect.Name() == c.dialect.Name() && c.provider.Serves(c.op) && !c.misfit()
+	return c.provider.Dialect.Name() == c.dialect.Name() && c.provider.ServesModel(c.op, c.j.TargetModel) && !c.misfit()
 }
 
 // crossOver is room 5 for the provider that was chosen: its address, and the body it gets. skip tells that this
@@ -94,6 +95,9 @@ func (c *call) crossOver() (ok, skip bool) {
 		return false, skip
 	}
 	if c.passes() {
+		if c.op == llm.Chat && c.namesThread() {
+			return c.unsupported("thread", "it names a conversation that the provider keeps, and whose it is cannot be told: send all messages")
+		}
 		c.place(c.dialect, c.op)
 		return true, false
 	}
@@ -108,7 +112,7 @@ func (c *call) crossOver() (ok, skip bool) {
 		if x.form = c.newForm(); x.form == nil {
 			return c.notCrossing()
 		}
-		if err := x.form.read(c.match(), c.body); err != nil {
+		if err := c.readForm(); err != nil {
 			x.form = nil
 			return c.badBody(err), false
 		}
@@ -118,7 +122,7 @@ func (c *call) crossOver() (ok, skip bool) {
 		}
 	}
 	x.speaks = c.provider.Dialect
-	if x.op, ok = x.form.provider(c.provider); !ok {
+	if x.op, ok = x.form.provider(c.provider, c.j.TargetModel); !ok {
 		return c.notCrossing()
 	}
 	x.on = true
@@ -178,7 +182,7 @@ func (c *call) newForm() form {
 	case llm.Rerank:
 		return &rerankForm{from: rerankShape(c.dialect)}
 	case llm.CountTokens:
-		if d, ok := c.dialect.(canon.CountCodec); ok {
+		if d, ok := c.dialect.(canon.CountReader); ok {
 			return &countForm{from: d}
 		}
 	default:
@@ -222,26 +226,6 @@ func (c *call) tooStrict() (ok, skip bool) {
 		kind: fault.UnsupportedFeature, detail: text, safe: text, param: e.Field, evidence: c.cross.report.Lines(),
 		advice: []string{"Leave " + e.Field + " out, or set strict: false on models." + c.model.Name + "."},
 	}), false
-}
-
-// badBody refuses a body that the caller has to mend. It returns false.
-func (c *call) badBody(err error) bool {
-	f := failure{kind: fault.BadRequest}
-	f.detail = "The request's body can't be used: " + err.Error() + "."
-	var re *llm.RequestError
-	var jf *jsontree.Fault
-	if errors.As(err, &jf) {
-		re = &llm.RequestError{Pointer: jf.Pointer, Offset: jf.Offset, Problem: jf.Problem}
-	}
-	if re != nil || errors.As(err, &re) {
-		f.param = re.Param()
-		if c.prompt.asked {
-			f.param = re.Pointer
-		}
-		f.evidence = []string{"JSON pointer: " + quotePointer(re.Pointer), fmt.Sprintf("at byte %d of the body", re.Offset)}
-	}
-	f.safe = f.detail
-	return c.fail(f)
 }
 
 // place sets the path, and the query where it is ours, for a call of op to the provider in its dialect.
@@ -320,6 +304,24 @@ func (c *call) lacks(status int, pe *llm.ProviderError) bool {
 	return true
 }
 
+// hasOnly tells whether a provider says that the model has only the other of OpenAI's two APIs, by which the call can
+// be asked as well. Later calls are at once.
+func (c *call) hasOnly(pe *llm.ProviderError) bool {
+	d, op := c.answerDialect()
+	other, ok := openai.OnlyAPI(pe, op)
+	if !ok || !c.provider.ServesModel(other, c.j.TargetModel) {
+		return false
+	}
+	if s, ok := d.(canon.Speaker); !ok || d.Path(other) == "" || s.Codec(other) == nil {
+		return false
+	}
+	if !c.cross.on && c.newForm() == nil {
+		return false
+	}
+	c.provider.LacksFor(op, c.j.TargetModel)
+	return true
+}
+
 // answerDialect is who judges the provider's answer, and by which operation.
 func (c *call) answerDialect() (llm.Dialect, llm.Operation) {
 	if c.cross.on {
@@ -339,6 +341,9 @@ func (c *call) crossAnswer(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		}
 		c.releaseAnswer()
 		return c.modelFailed(a, kind, problem, evidence)
+	}
+	if c.recall != nil {
+		c.keepReply(body, c.answerType())
 	}
 	var ok bool
 	if body, ok = c.guardAnswer(body); !ok {
@@ -393,6 +398,9 @@ func (c *call) crossHeld(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, 
 	if !ok {
 		limit = holdModelBody
 	}
+	if u.Response.Length > int64(limit) {
+		return c.answerTooLong(a, fmt.Sprintf("it says that it has %d bytes", u.Response.Length), limit)
+	}
 	body, whole, err := holdAnswer(u, limit)
 	if whole {
 		a.End, a.Phase = journey.EndComplete, journey.PhaseDone
@@ -402,12 +410,14 @@ func (c *call) crossHeld(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, 
 		c.releaseAnswer()
 		return c.broken(t, a)
 	case !whole:
-		c.releaseAnswer()
-		return c.modelFailed(a, fault.IncompatibleResponse, "an answer of more than "+snapshotSize(int64(limit)), nil)
+		return c.answerTooLong(a, "it was cut there", limit)
 	}
 	text := body
 	if encoding := string(u.Response.Header.Get(wire.ContentEncoding)); !coding.None(encoding) {
 		if text, err = coding.Append(nil, encoding, body, coding.Limits{Bytes: maxCrossed, Ratio: coding.MaxRatio}); err != nil {
+			if errors.Is(err, coding.ErrBound) {
+				return c.answerTooLong(a, fmt.Sprintf("%d bytes of %s %s", len(body), encoding, err), maxCrossed)
+			}
 			evidence := []string{"Content-Encoding: " + clipText(encoding), "the body is " + llm.DescribeBody(body)}
 			c.releaseAnswer()
 			return c.modelFailed(a, fault.IncompatibleResponse, "the answer's body is not in the coding that it names: "+err.Error(), evidence)
@@ -418,6 +428,15 @@ func (c *call) crossHeld(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, 
 	}
 	return c.providerError(t, u, a, body, text)
 }
+
+// answerTooLong ends an attempt whose answer is longer than what may be held.
+func (c *call) answerTooLong(a *journey.Attempt, how string, limit int) bool {
+	c.releaseAnswer()
+	return c.modelFailed(a, fault.ResponseBodyTooLarge, "an answer of more than "+snapshotSize(int64(limit)), []string{how})
+}
+
+// errLongStream ends a stream that is written anew: what was said so far is kept for its last event.
+var errLongStream = errors.New("it has more than " + snapshotSize(maxCrossed))
 
 // crossedHead is answerHead for an answer whose body is ours.
 func (c *call) crossedHead(u *wire.Upcall, contentType string) {
@@ -467,9 +486,14 @@ func (c *call) beginCrossed(s *llm.Stream) {
 		c.guard.stream = nil
 	}
 	chat := x.form.(*chatForm)
+	x.taken = 0
 	x.reader, x.writer, x.out, x.err = chat.to.NewReader(), chat.from.NewWriter(chat.req, x.report), x.out[:0], nil
 	s.Tap(func(ev llm.Event) {
 		if x.err != nil {
+			return
+		}
+		if x.taken += len(ev.Data); x.taken > maxCrossed {
+			x.err = errLongStream
 			return
 		}
 		if x.events, x.err = x.reader.Read(ev, x.events[:0]); x.err != nil {
@@ -504,6 +528,9 @@ func (c *call) sendCrossed() bool {
 		c.j.FirstByte = c.since()
 	}
 	c.j.BytesOut += int64(len(x.out))
+	if c.recall != nil {
+		c.recall.addEvents(x.out)
+	}
 	err := c.ex.Write(x.out)
 	x.out = x.out[:0]
 	return err == nil

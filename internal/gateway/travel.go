@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -37,6 +38,7 @@ func (c *call) travel() bool {
 			}
 			return false
 		}
+		c.glance(target, answer, a)
 		if c.repeatAnswer(target, answer, a) {
 			continue
 		}
@@ -94,6 +96,9 @@ func (c *call) begin() {
 func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	up := c.upstream
 	c.again++
+	if c.leg != nil {
+		c.leg.race.made.Add(1)
+	}
 	c.modelProblem, c.modelEvidence = "", nil
 	if c.pick.learned, c.pick.moved, c.pick.content = false, false, false; c.again > 1 {
 		c.j.Usage = llm.NoUsage() // what a failed attempt told is not this one's
@@ -104,7 +109,7 @@ func (c *call) attempt(t snapshot.Chosen) (*wire.Upcall, *journey.Attempt) {
 	}
 	c.ex.WriteLimit(up.Timeouts.Idle)
 	a := c.j.NewAttempt()
-	if a.Start = c.j.Admitted; c.again > 1 {
+	if a.Start = c.j.Admitted; c.again > 1 || c.spare() {
 		a.Start = c.since()
 	}
 	length := c.length
@@ -168,6 +173,9 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 	if c.pick.moved {
 		return true
 	}
+	if c.outrun() {
+		return false
+	}
 	if a.Kind == "" {
 		a.Kind = diagnose.Kind(a)
 	}
@@ -182,6 +190,9 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 	if a.End != journey.EndCancelled && c.repeat(a, 0, 0) {
 		return true
 	}
+	if a.Again == leftInPause {
+		return c.leftWaiting(a)
+	}
 	c.judge(a)
 	return false
 }
@@ -189,6 +200,7 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 // repeat decides whether the call may be sent once more, and waits for the pause before it. status
 // is what the upstream answered, 0 when it did not.
 func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool {
+	c.remember()
 	if c.model != nil {
 		if again, decided := c.failOver(a, asked); decided {
 			return again
@@ -206,7 +218,16 @@ func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool 
 			f.Status = e.Status
 		}
 	}
+	if a.Kind == fault.IdleTimeout && !f.AnswerBegun {
+		f.Again = fault.Idempotent // of an answer that nobody has seen, half a head is no more than none
+	}
+	if f.OtherTarget && status == 503 {
+		asked = 0 // one target's word for itself; another one has not been asked
+	}
 	pause, worth := up.Retry.Pause(c.again, asked)
+	if f.OtherTarget && c.again == 1 && asked == 0 {
+		pause = 0 // who has not failed yet need not be spared
+	}
 	switch {
 	case c.until != 0 && wire.Now()+int64(pause) >= c.until:
 		a.Again = "not retried: the call's total limit would pass"
@@ -220,10 +241,24 @@ func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool 
 	}
 	ok, why := up.Retry.Allow(f, time.Now())
 	a.Again = why
-	if ok {
-		c.pause(pause)
+	if ok && c.pause(pause) {
+		a.Again = leftInPause
+		return false
 	}
 	return ok
+}
+
+// leftInPause is why no attempt was begun after the pause before it.
+const leftInPause = "not retried: the caller left in the pause before another attempt"
+
+// leftWaiting is the finding of a call whose caller left between two attempts: the time told is the call's, since
+// the attempt before had an end of its own.
+func (c *call) leftWaiting(a *journey.Attempt) bool {
+	text := fmt.Sprintf("the caller left after %s, in the pause before another attempt; the one before it had failed: %s.", fault.Span(c.since()), a.Kind)
+	if name := c.j.Service + c.j.Model; name != "" {
+		text = name + ": " + text
+	}
+	return c.fail(failure{kind: c.goneKind(), detail: text, safe: text})
 }
 
 // replayable tells whether the body can be sent again from its first byte. While an answer is there
@@ -237,10 +272,10 @@ func nothingSent(a *journey.Attempt) bool {
 	return a.BytesOut == 0 && a.Phase < journey.PhaseSend || a.HTTP2 != nil && a.HTTP2.Unworked
 }
 
-// pause waits, but not for a caller who leaves.
-func (c *call) pause(d time.Duration) {
+// pause waits, but not for a caller who leaves: left is then true.
+func (c *call) pause(d time.Duration) (left bool) {
 	if d <= 0 {
-		return
+		return false
 	}
 	w := &waiter{gone: make(chan struct{})}
 	c.ex.Watch(w)
@@ -249,13 +284,21 @@ func (c *call) pause(d time.Duration) {
 	case <-t.C:
 	case <-w.gone:
 		t.Stop()
+		left = w.why == wire.ReasonCallerGone
 	}
 	c.ex.Unwatch()
+	return left
 }
 
-type waiter struct{ gone chan struct{} }
+type waiter struct {
+	gone chan struct{}
+	why  wire.Reason // set before gone is closed
+}
 
-func (w *waiter) Cancel(wire.Reason) { close(w.gone) }
+func (w *waiter) Cancel(why wire.Reason) {
+	w.why = why
+	close(w.gone)
+}
 
 // repeatAnswer decides whether a whole answer that says that the upstream is in trouble is given up
 // for another attempt. The last one is always handed on as it is.
@@ -336,7 +379,8 @@ func (c *call) choose() (snapshot.Chosen, bool) {
 		if r.Fact == upstream.FactUnhealthy && r.For > 0 {
 			text = "for " + fault.Span(r.For) + ": " + text
 		}
-		in.HealthReasons = append(in.HealthReasons, diagnose.TargetReason{Target: r.URL, Kind: r.Reason.Kind, Text: text})
+		_, ever, known := up.LastGood(r.URL)
+		in.HealthReasons = append(in.HealthReasons, diagnose.TargetReason{Target: r.URL, Kind: r.Reason.Kind, Text: text, Never: known && !ever})
 	}
 	c.note("choose", "no target: "+string(refusal.Kind))
 	c.failWith(in)

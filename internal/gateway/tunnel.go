@@ -10,6 +10,7 @@ import (
 	"causeway/internal/fault"
 	"causeway/internal/journey"
 	"causeway/internal/ledger"
+	"causeway/internal/llm"
 	"causeway/internal/snapshot"
 	"causeway/internal/wire"
 )
@@ -50,10 +51,14 @@ func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) boo
 	c.j.FirstByte = c.since()
 	server := u.Hijack()
 	t.MarkGood(time.Now())
-	joint := wire.NewJoint(caller, server, wire.TunnelOptions{
+	options := wire.TunnelOptions{
 		Idle: c.upstream.Timeouts.Idle, Protocol: upgrade,
 		LastWord: func(end wire.TunnelEnd) (int, string) { return c.tunnelBroke(a, end) },
-	})
+	}
+	if c.op == llm.Realtime {
+		options.Text = c.realtimeUsed
+	}
+	joint := wire.NewJoint(caller, server, options)
 	c.ex.Watch(joint)
 	series := c.series()
 	series.TunnelOpened()

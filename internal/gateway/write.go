@@ -45,11 +45,17 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	if c.rpc.form >= rpcWeb {
 		c.tapWeb(u, a)
 	}
-	c.answerHead(u)
 	length := res.Length
 	if length == wire.LengthUntilClose {
 		length = wire.LengthChunked
 	}
+	if c.shelf != nil {
+		if c.staleInstead(u, a) {
+			return true
+		}
+		c.shelve(u, length)
+	}
+	c.answerHead(u)
 	c.j.Status = res.Status
 	if c.stream != nil && c.unread() {
 		c.ex.Close() // the rest of the body stands before the caller's next call
@@ -116,12 +122,18 @@ func (c *call) relay(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, piec
 		}
 		if c.long != nil {
 			c.feedLong(piece)
+			if c.j.BytesOut > maxPassed {
+				return c.passedTooMuch(a)
+			}
 		}
 		if c.rpc.web != nil {
 			c.rpc.web.feed(piece)
 		}
 		if keep {
 			c.keepAnswer(piece)
+		}
+		if c.shelf != nil {
+			c.shelf.feed(piece)
 		}
 		c.j.BytesOut += int64(len(piece))
 		if u.Complete() {
@@ -164,9 +176,17 @@ func (c *call) ended(t snapshot.Chosen, a *journey.Attempt) {
 	if c.rpc.web != nil {
 		c.finishWeb(a)
 	}
+	if c.shelf != nil {
+		c.finishShelf()
+	}
 	c.commit()
+	if c.outrun() {
+		return
+	}
 	if a.Kind == "" {
-		t.MarkGood(c.began.Add(c.j.Total))
+		if t.MarkGood(c.began.Add(c.j.Total)) {
+			c.good(t, a)
+		}
 		c.learnGood(a)
 	}
 }
@@ -197,6 +217,9 @@ func (c *call) complete(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) b
 // broken ends an answer whose upstream failed in its middle: the caller must see that it is not
 // whole. While nothing of it has left us, it is taken back instead and false returned.
 func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
+	if a.End == journey.EndHedged {
+		return c.callerLeft()
+	}
 	a.Kind = diagnose.Kind(a)
 	if a.End == journey.EndCaller {
 		return c.callerLeft()
@@ -204,6 +227,9 @@ func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
 	if c.ex.Withdraw() {
 		c.j.Status, c.j.BytesOut, c.j.FirstByte = 0, 0, 0
 		c.j.ResponseBody, c.j.Finding, c.finding, c.long = nil, nil, nil, nil
+		if c.shelf != nil {
+			c.shelf.status = []byte(c.shelf.asks)
+		}
 		return false
 	}
 	c.finishLong(false)
@@ -218,8 +244,28 @@ func (c *call) broken(t snapshot.Chosen, a *journey.Attempt) bool {
 	return true
 }
 
+// maxPassed is how long a model's answer of JSON may be that passes while it comes: no API has one of that length, so
+// that who sends it does not mean to end.
+const maxPassed = 256 << 20
+
+// passedTooMuch cuts an answer that does not end.
+func (c *call) passedTooMuch(a *journey.Attempt) bool {
+	a.Kind, c.modelProblem = fault.ResponseBodyTooLarge, "an answer of more than "+snapshotSize(maxPassed)
+	c.releaseAnswer()
+	c.finishLong(false)
+	c.j.Cut = true
+	c.judge(a)
+	c.commit()
+	c.logFailure()
+	c.ex.Abort()
+	return true
+}
+
 // callerLeft ends a call whose caller is gone. There is nobody to answer.
 func (c *call) callerLeft() bool {
+	if c.silent() {
+		return true
+	}
 	if !c.committed {
 		in := diagnose.Input{Kind: c.goneKind(), Attempts: c.j.Attempts, Status: statusCallerGone}
 		if f, slow := c.slowTaker(); slow {
@@ -317,8 +363,13 @@ func (c *call) answerHead(u *wire.Upcall) {
 // addOurs adds what every answer carries.
 func (c *call) addOurs() {
 	c.answer.Add(wire.CausewayCallID, nameCallID, c.idBuf[:])
-	if c.again > 0 {
-		c.answer.Add(wire.CausewayAttempts, nameAttempts, smallNumber(c.again))
+	if n := c.attemptsMade(); n > 0 {
+		c.answer.Add(wire.CausewayAttempts, nameAttempts, smallNumber(n))
+	}
+	if c.shelf != nil {
+		c.answer.Add(wire.Other, nameCacheStatus, c.shelf.status)
+	} else if c.recall != nil {
+		c.answer.Add(wire.Other, nameCacheStatus, c.recall.status)
 	}
 	if c.limited {
 		n := len(c.arena)

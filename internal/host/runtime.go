@@ -87,10 +87,14 @@ func (l *lifetime) tick(m *[reads]metrics.Sample, late, probed time.Duration) Ti
 	return Tick{Delay: max(median, probed), Needed: l.needed}
 }
 
-// gcShare is what garbage collection took of the CPU time used in this second. The runtime counts it
-// at the end of a collection.
+// atLeisure is the CPU time in a second below which nobody waits for the garbage collector: a collection in
+// a process that does next to nothing else is most of what it does.
+const atLeisure = 0.2
+
+// gcShare is what garbage collection took of the CPU time used in this second, 0 when that was next to
+// none. The runtime counts it at the end of a collection.
 func (l *lifetime) gcShare(own float64) float64 {
-	if own <= 0 {
+	if own < atLeisure {
 		return 0
 	}
 	return share((l.gc - l.gcWas) / own)

@@ -24,6 +24,7 @@ type drainer struct {
 	spool  *spool
 	store  ChunkStore
 	damage *damaged
+	tap    func(record []byte) // nil: nobody
 
 	builders [len(lengthClasses) + 1]builder
 	batch    journey.Batch
@@ -80,6 +81,8 @@ func (d *drainer) pass(ctx context.Context) (moved int64, more bool, err error) 
 		r := &d.reads[i]
 		r.seg.drained.Store(r.to)
 		if r.done && r.seg.sealed.Load() {
+			d.tapSegment(r.seg)
+			r.seg.tapped = 0
 			d.spool.recycle(r.seg)
 			d.yield() // clearing a segment takes a while too
 		}

@@ -80,6 +80,7 @@ func New(ctx context.Context, opts Options) (_ *Ledger, err error) {
 	l.others.Store(others)
 	l.Reader = Reader{chunks: opts.Store, pending: l.pending, log: opts.Log}
 	l.drain = newDrainer(l.spool, opts.Store, l.damage)
+	l.drain.tap = opts.Tap
 	if len(l.spool.segments()) > 0 {
 		l.spool.notify() // there are calls from before
 	}
@@ -182,6 +183,8 @@ func (l *Ledger) run(ctx context.Context) {
 	defer retain.Stop()
 	look := time.NewTimer(l.lookAgain())
 	defer look.Stop()
+	tap := l.tapTicks()
+	defer tap.Stop()
 	backoff := time.Duration(0)
 	step := func() {
 		next := l.opts.DrainEvery
@@ -212,7 +215,10 @@ func (l *Ledger) run(ctx context.Context) {
 			}
 		case <-drain.C:
 			step()
+		case <-tap.C:
+			l.drain.tapAll()
 		case f := <-l.flushes:
+			l.drain.tapAll()
 			f.done <- l.all(f.ctx)
 		case <-retain.C:
 			retain.Reset(l.retainStep(ctx))

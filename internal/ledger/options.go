@@ -84,6 +84,10 @@ type Options struct {
 	SegmentSize int64         // default 1 MiB; for tests
 	DrainEvery  time.Duration // how long a call may wait for its batch; default 30s
 	RetainEvery time.Duration // how often old calls are looked for; default 1m
+	// Tap is told of each call within TapEvery (default 250ms) of its Commit, apart from those that an earlier
+	// process left. It runs in the background, must return soon, and must not keep or change the record. nil: nobody.
+	Tap      func(record []byte)
+	TapEvery time.Duration
 	// Lock is the data folder's lock when the caller holds it already (from LockDir) and will
 	// release it. nil: New takes it and Close releases it.
 	Lock *DirLock
@@ -108,6 +112,9 @@ func (o *Options) fill() error {
 	}
 	if o.DrainEvery == 0 {
 		o.DrainEvery = 30 * time.Second
+	}
+	if o.TapEvery == 0 {
+		o.TapEvery = 250 * time.Millisecond
 	}
 	if o.RetainEvery == 0 {
 		o.RetainEvery = time.Minute

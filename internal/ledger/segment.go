@@ -48,6 +48,7 @@ type segment struct {
 	reserved atomic.Bool  // only calls with a finding, and under Refuse those in flight
 	sealed   atomic.Bool  // no longer anybody's active segment: can be recycled once read to its end
 	drained  atomic.Int64 // up to where the store has it
+	tapped   int64        // up to where Options.Tap has seen it; belongs to the drainer
 
 	found   bool // from an earlier process: nobody writes to it
 	foreign bool // found, and not to be recycled: another process's, of another size, or to be moved to damaged/

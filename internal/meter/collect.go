@@ -108,7 +108,7 @@ var allDescs = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(allDescs, loadDescs, choosingDescs, guardrailDescs) {
+	for _, d := range slices.Concat(allDescs, loadDescs, choosingDescs, guardrailDescs, cacheDescs, incidentDescs) {
 		out <- d
 	}
 }
@@ -256,8 +256,15 @@ func (o *Sources) collect(e emitter) {
 	if o.Models != nil && o.Keys != nil {
 		collectChoosing(e, o.Models(), o.Keys())
 	}
+	if o.Incidents != nil {
+		collectIncidents(e, o.Incidents())
+	}
 	if o.Guardrails != nil {
 		collectGuardrails(e, o.Guardrails())
+	}
+	if o.Cache != nil {
+		f := o.Cache()
+		f.collect(e)
 	}
 	if o.Ledger != nil {
 		l := o.Ledger()

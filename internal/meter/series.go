@@ -103,7 +103,7 @@ func (s *Series) Call(app *Application, j *journey.Journey) {
 			}
 		}
 	}
-	if j.Usage.Source != "" {
+	if j.Usage.Source != "" && j.Usage.Source != journey.FromCache {
 		add(&sh.tokens[tokensInput], j.Usage.Input)
 		add(&sh.tokens[tokensOutput], j.Usage.Output)
 		add(&sh.tokens[tokensCached], j.Usage.Cached)

@@ -15,8 +15,12 @@ type Sources struct {
 	// Models and Keys are the targets of models, and the keys of providers.
 	Models func() []ModelTarget
 	Keys   func() []ProviderKey
+	// Incidents are those that were opened, and what hooks have done.
+	Incidents func() Incidents
 	// Guardrails is what guardrails have found.
 	Guardrails func() []GuardrailFound
+	// Cache is what the cache of answers holds and has done.
+	Cache func() Cache
 }
 
 // Door is the state of the gateway's listener.

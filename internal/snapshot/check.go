@@ -19,6 +19,9 @@ import (
 func checkHealth(ctx context.Context, u *Upstream, h *catalog.Health, target int) upstream.CheckResult {
 	began := time.Now()
 	o := u.origins[target]
+	if h.Type == "tcp" || h.Type == "tls" {
+		return checkConnection(ctx, o, h)
+	}
 	host := u.Host
 	if host == "" || host == "caller" {
 		host = o.Host

@@ -104,9 +104,16 @@ func (b *builder) statesOf(p *Provider, address string) *states {
 
 // target makes a target of a provider.
 func target(p *Provider, t catalog.ModelTarget, depth int) ModelTarget {
+	p = p.of(t.Model)
 	out := ModelTarget{Provider: p, Model: p.sends(t.Model), Name: p.Name + "/" + t.Model, Tier: depth, Context: t.Context}
 	out.State = p.states.of(t.Model)
 	out.Price = p.PriceOf(t.Model)
+	switch t.API {
+	case catalog.APIResponses:
+		p.LacksFor(llm.Chat, out.Model)
+	case catalog.APIChat:
+		p.LacksFor(llm.Responses, out.Model)
+	}
 	if t.Supports != nil {
 		out.Declared, out.Lacks = true, ^llm.Needs(0)
 		for _, name := range t.Supports {
@@ -143,7 +150,14 @@ func (b *builder) models(c *catalog.Catalog, g *Generation) error {
 			out.meters[p.Name] = b.set.Model(name, p.Name)
 			out.surveys = out.surveys || len(out.Targets) > 1 && (out.Targets[i].Lacks != 0 || out.Targets[i].Context > 0) || out.Targets[i].Declared
 		}
+		var err error
+		if out.Cache, err = modelCache(g, m, out); err != nil {
+			return fmt.Errorf("compiling model %s: %w", name, err)
+		}
 		out.finish(b, m.Failover.MaxAttempts)
+		if h := m.Hedge; h != nil && len(out.Targets) > 1 {
+			out.Hedge = &Hedge{After: h.After, Max: h.Max, Budget: upstream.NewBudget(h.Budget, b.deps.now())}
+		}
 		g.Models[name] = out
 	}
 	return nil
@@ -197,7 +211,8 @@ func (b *builder) tier(g *Generation, out *Model, policy choose.Policy, list []c
 			return fmt.Errorf("there is no provider %s", ct.Provider)
 		}
 		if slices.ContainsFunc(out.Targets, func(have ModelTarget) bool {
-			return have.Provider == p && have.Model == p.sends(ct.Model) && have.Tier < len(out.tiers)
+			side := p.of(ct.Model)
+			return have.Provider == side && have.Model == side.sends(ct.Model) && have.Tier < len(out.tiers)
 		}) {
 			continue // it stands further up
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"causeway/internal/catalog"
+	"causeway/internal/history"
 	"causeway/internal/llm"
 	"causeway/internal/llm/prompt"
 	"causeway/internal/meter"
@@ -55,6 +56,7 @@ type Generation struct {
 	origins  map[string]*wire.Origin
 	pools    []*upstream.Pool
 	prober   prober
+	history  *history.Book
 	// allowances are what applications may use, by name.
 	allowances map[string]*Allowance
 	guards     *guards // nil where nothing is guarded
@@ -71,6 +73,7 @@ type Service struct {
 	Upstream   *Upstream
 	IPAllow    *policy.IPAllow
 	Rate       *policy.RateLimiter
+	Cache      *ServiceCache // nil: no answers are kept
 	Meter      *meter.Series
 	cors       corsMemory
 }
@@ -92,6 +95,8 @@ type Deps struct {
 	ResolverName string
 	// OnLookup is told of each name lookup: how long it took, and whether it was answered; nil is nobody.
 	OnLookup func(name string, took time.Duration, answered bool)
+	// History remembers how targets have fared; nil remembers nothing.
+	History  *history.Book
 	Log      *slog.Logger
 	Instance string
 	// Files is how many descriptors this process may have, Memory how many bytes, for the ceiling on
@@ -139,7 +144,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 	}
 	b := &builder{asked: c.Server.ClientAuth != nil, deps: d, old: old, origins: map[string]*wire.Origin{}, set: d.Meter.NewSet()}
 	g := &Generation{
-		Number: 1, Hash: c.Hash, Catalog: c, PublicURL: c.Server.PublicURL, MaxBody: c.Server.MaxBody,
+		Number: 1, history: d.History, Hash: c.Hash, Catalog: c, PublicURL: c.Server.PublicURL, MaxBody: c.Server.MaxBody,
 		MaxCalls: c.Server.MaxCalls, Trusted: trustedList(c.Server.TrustedProxies), Created: d.now(),
 		Services: map[string]*Service{}, Providers: map[string]*Provider{}, Models: map[string]*Model{},
 		Applications: map[string]*meter.Application{}, Prompts: map[string]*prompt.API{},
@@ -210,7 +215,7 @@ func (b *builder) services(c *catalog.Catalog, g *Generation) error {
 		}
 		svc := &Service{
 			Name: name, Team: s.Team, Open: s.Access == "open", KeepBodies: s.KeepBodies, Details: s.Details,
-			BodyLimit: s.Policies.BodyLimit, Upstream: up, Meter: b.set.Service(name),
+			BodyLimit: s.Policies.BodyLimit, Upstream: up, Cache: serviceCache(s), Meter: b.set.Service(name),
 		}
 		if s.Policies.IPAllow != nil {
 			svc.IPAllow = policy.NewIPAllow(s.Policies.IPAllow)
@@ -285,6 +290,7 @@ func (b *builder) providers(c *catalog.Catalog, g *Generation) error {
 			address: p.BaseURL, failovers: upstream.NewBudget(failoverShare, b.deps.now()),
 		}
 		g.Providers[name].states = b.statesOf(g.Providers[name], p.BaseURL)
+		g.Providers[name].publishes(p, b.deps.Speak)
 	}
 	return b.models(c, g)
 }
@@ -314,6 +320,7 @@ func (g *Generation) Start() {
 		p.Start()
 	}
 	g.watchDead()
+	g.begin()
 }
 
 // Retire ends what belongs to g alone: its health checks, and the connections that next (nil at the

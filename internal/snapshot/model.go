@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
@@ -20,6 +21,8 @@ type Model struct {
 	Targets []ModelTarget
 	// Strict: a call that would lose something between two dialects is refused.
 	Strict bool
+	// Cache is how its answers are kept; nil: they are not.
+	Cache *ModelCache
 	// OnRefusal and OnContext: a call whose content was refused, or that was too long, goes on elsewhere.
 	OnRefusal, OnContext bool
 	// Attempts is the most attempts for one call; Bounded tells that the configuration says so.
@@ -28,10 +31,21 @@ type Model struct {
 	// Failovers bounds the attempts that go on at another target or key, over all calls.
 	Failovers *upstream.Budget
 
+	// Hedge says when another target is asked as well; nil: never.
+	Hedge *Hedge
+
 	tiers   []tier
 	surveys bool
 	meters  map[string]*meter.Series // by provider
 	other   *meter.Series
+}
+
+// Hedge is when a call that has got no content yet is put to another target as well.
+type Hedge struct {
+	After time.Duration
+	Max   int // other targets for one call
+	// Budget bounds them over all calls of the model.
+	Budget *upstream.Budget
 }
 
 // Meter is the model's counters at a provider, "" before one was chosen.
@@ -61,6 +75,8 @@ type Provider struct {
 	address     string            // its base URL
 	states      *states           // of its models
 	failovers   *upstream.Budget
+	sides       publishers
+	reshape     llm.Reshape
 	direct      sync.Map // model name -> *Model, for PROVIDER/MODEL
 	count       atomic.Int64
 	meters      map[string]*meter.Series

@@ -26,7 +26,7 @@ type prober struct {
 
 // Limits of a probe.
 const (
-	probeFirstByte = 5 * time.Second
+	probeFirstByte = 3 * time.Second
 	probeTotal     = 10 * time.Second
 )
 

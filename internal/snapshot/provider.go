@@ -7,6 +7,7 @@ import (
 
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
+	"causeway/internal/llm/anthropic"
 	"causeway/internal/llm/gemini"
 	"causeway/internal/llm/openai"
 )
@@ -58,6 +59,9 @@ func (b *builder) providerSpec(p *catalog.Provider, old *Upstream) (upstreamSpec
 func (p *Provider) sends(model string) string {
 	if name := p.deployments[model]; name != "" {
 		return name
+	}
+	if d, ok := p.Dialect.(anthropic.Vertex); ok {
+		return d.Model(model)
 	}
 	return model
 }

@@ -15,6 +15,7 @@ import (
 
 	"causeway/internal/catalog"
 	"causeway/internal/choose"
+	"causeway/internal/history"
 	"causeway/internal/meter"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
@@ -44,8 +45,12 @@ type Upstream struct {
 	// KeyPool chooses among Keys.
 	KeyPool *choose.KeyPool
 
+	// Revision tells settings apart that connections and answers depend on.
+	Revision uint64
+
 	origins []*wire.Origin // by the target's index
-	secrets []string       // what tells the keys apart over generations; never shown
+	past    []*history.Target
+	secrets []string // what tells the keys apart over generations; never shown
 }
 
 // Field is a header field; Line is the whole of it in wire form.
@@ -80,6 +85,12 @@ func (u *Upstream) Healthy() (healthy, targets int) {
 		}
 	}
 	return healthy, len(list)
+}
+
+// Judged tells whether anything says which targets are healthy: checks, or a breaker (ejection is one).
+func (u *Upstream) Judged() bool {
+	list := u.Pool.Targets()
+	return u.Pool.Checks() || len(list) > 0 && list[0].Breaks()
 }
 
 // Idle is the number of kept-alive connections of a target.
@@ -200,6 +211,7 @@ func (b *builder) upstream(s upstreamSpec, old *Upstream) (*Upstream, error) {
 	u.Keys, u.IfMissing = s.credentials, s.ifMissing
 	u.keyPool(s.keys, old)
 	b.pools = append(b.pools, u.Pool)
+	u.remember(b, &s)
 	return u, nil
 }
 
@@ -224,7 +236,7 @@ func (b *builder) origin(url string, cfg *tls.Config, tlsKey string, proxy int, 
 			return o, nil
 		}
 	}
-	o, err := wire.NewOrigin(wire.OriginOptions{URL: url, TLS: cfg, Resolver: b.deps.Resolver, OnLookup: b.deps.OnLookup, ProxyHeader: proxy, Protocol: protocolOf(protocol, proxy)})
+	o, err := wire.NewOrigin(wire.OriginOptions{URL: url, TLS: cfg, Resolver: b.deps.Resolver, OnLookup: b.deps.OnLookup, OnKeepAlive: b.learnedKeep(url), ProxyHeader: proxy, Protocol: protocolOf(protocol, proxy)})
 	if err != nil {
 		return nil, err
 	}
@@ -280,6 +292,7 @@ func Single(name, url string, p Peer, d Deps) (*Upstream, error) {
 	if p.Resolver != nil {
 		d.Resolver = p.Resolver
 	}
+	d.History = nil // it stands in no configuration, and says nothing about those that do
 	b := &builder{deps: d, origins: map[string]*wire.Origin{}}
 	return b.upstream(upstreamSpec{
 		name: name, targets: []catalog.Target{{URL: url, Weight: 1}}, timeouts: p.Timeouts, tls: p.TLS, protocol: p.Protocol,

@@ -24,6 +24,7 @@ type breaker struct {
 	parts [parts]part
 	at    int64 // the part being written: time / (window / parts)
 	why   Reason
+	row   int // calls that failed in a row
 	opens int // in a row
 
 	trial atomic.Bool  // a call finds out whether the target is well
@@ -70,7 +71,7 @@ func (t *Target) Tell(o Outcome, took time.Duration, kind fault.Kind, text strin
 	}
 	now := t.pool.now()
 	if b.tried.Load() && b.trial.Load() {
-		t.tellTrial(b, o, kind, text, now)
+		t.tellTrial(b, o, took, kind, text, now)
 		return
 	}
 	if o == WentAway {
@@ -81,6 +82,7 @@ func (t *Target) Tell(o Outcome, took time.Duration, kind fault.Kind, text strin
 	p := b.part(now)
 	if o == WentWell {
 		p.good++
+		b.row = 0
 		p.took += took
 		if b.set.Slow > 0 && p.good%8 == 0 {
 			if why, slow := t.slow(b, now); slow {
@@ -91,21 +93,33 @@ func (t *Target) Tell(o Outcome, took time.Duration, kind fault.Kind, text strin
 		return
 	}
 	p.bad++
+	b.row++
 	b.why = Reason{kind, text}
-	good, bad, _ := b.sum(now)
-	if good+bad < b.set.MinCalls || float64(bad) < b.set.Failures*float64(good+bad) {
+	good, bad, _ := b.judged(now)
+	switch {
+	case b.row >= b.set.MinCalls:
+		b.why.Text = fmt.Sprintf("the last %d calls failed, the last of them with %s: %s", b.row, kind, text)
+	case good+bad >= b.set.MinCalls && float64(bad) >= b.set.Failures*float64(good+bad):
+		b.why.Text = fmt.Sprintf("%d of the last %d calls in %s failed, the last with %s: %s", bad, good+bad, fault.Span(b.set.Window), kind, text)
+	default:
 		return
 	}
-	b.why.Text = fmt.Sprintf("%d of the last %d calls in %s failed, the last with %s: %s", bad, good+bad, fault.Span(b.set.Window), kind, text)
 	t.open(b, now)
 }
 
 // tellTrial takes in how the trial went.
-func (t *Target) tellTrial(b *breaker, o Outcome, kind fault.Kind, text string, now time.Time) {
+func (t *Target) tellTrial(b *breaker, o Outcome, took time.Duration, kind fault.Kind, text string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch o {
 	case WentWell:
+		if b.set.Slow > 0 {
+			if usual, late := t.late(b, took, now); late {
+				b.why = Reason{fault.FirstByteTimeout, fmt.Sprintf("the trial call's answer began after %s, those of the others after %s", fault.Span(took), fault.Span(usual))}
+				t.open(b, now)
+				break
+			}
+		}
 		b.clear()
 		b.opens = 0
 		b.tried.Store(false)
@@ -156,7 +170,25 @@ func (b *breaker) sum(now time.Time) (good, bad int, took time.Duration) {
 	return good, bad, took
 }
 
-func (b *breaker) clear() { b.parts = [parts]part{} }
+// lately is how many times min_calls make the newest part of the window speak for itself.
+const lately = 3
+
+// judged is sum over what the target is judged by: the newest two parts of the window where they have calls enough,
+// so that under many calls a failure shows in a second or two and not when half of the window has failed.
+func (b *breaker) judged(now time.Time) (good, bad int, took time.Duration) {
+	b.part(now)
+	for _, i := range [2]int64{b.at % parts, (b.at + parts - 1) % parts} {
+		good += b.parts[i].good
+		bad += b.parts[i].bad
+		took += b.parts[i].took
+	}
+	if good+bad >= lately*b.set.MinCalls {
+		return good, bad, took
+	}
+	return b.sum(now)
+}
+
+func (b *breaker) clear() { b.parts, b.row = [parts]part{}, 0 }
 
 // slowFrom is what a target must take beyond the others' mean to be slow at all.
 const slowFrom = 20 * time.Millisecond
@@ -164,12 +196,20 @@ const slowFrom = 20 * time.Millisecond
 // slow tells whether the target's answers take set.Slow times as long as those of the others, b.mu is held. Only one
 // target that is slow is ejected at a time, and only while another has calls to compare with.
 func (t *Target) slow(b *breaker, now time.Time) (why Reason, slow bool) {
-	good, _, took := b.sum(now)
+	good, _, took := b.judged(now)
 	if good < b.set.MinCalls {
 		return why, false
 	}
 	mean := took / time.Duration(good)
-	var others time.Duration
+	usual, late := t.late(b, mean, now)
+	if !late {
+		return why, false
+	}
+	return Reason{fault.FirstByteTimeout, fmt.Sprintf("its answers begin after %s on average, those of the others after %s", fault.Span(mean), fault.Span(usual))}, true
+}
+
+// late tells whether took is far longer than the others usually take, b.mu is held.
+func (t *Target) late(b *breaker, took time.Duration, now time.Time) (usual time.Duration, late bool) {
 	var calls int
 	for _, o := range t.pool.targets {
 		if o == t || !o.usable() {
@@ -179,19 +219,16 @@ func (t *Target) slow(b *breaker, now time.Time) (why Reason, slow bool) {
 		if ob == nil || !ob.mu.TryLock() {
 			continue
 		}
-		g, _, d := ob.sum(now)
+		g, _, d := ob.judged(now)
 		ob.mu.Unlock()
-		others += d
+		usual += d
 		calls += g
 	}
 	if calls < b.set.MinCalls {
-		return why, false
+		return 0, false
 	}
-	usual := others / time.Duration(calls)
-	if mean < usual+slowFrom || float64(mean) < b.set.Slow*float64(usual) {
-		return why, false
-	}
-	return Reason{fault.FirstByteTimeout, fmt.Sprintf("its answers begin after %s on average, those of the others after %s", fault.Span(mean), fault.Span(usual))}, true
+	usual /= time.Duration(calls)
+	return usual, took >= usual+slowFrom && float64(took) >= b.set.Slow*float64(usual)
 }
 
 // may tells whether the breaker lets a call through, when no hold is in force.

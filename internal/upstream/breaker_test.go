@@ -224,3 +224,100 @@ func TestBreakersAreRaceFree(t *testing.T) {
 		}
 	}
 }
+
+// TestABusyTargetThatDiesIsLeftAloneAtOnce: what went well before must not outweigh what fails now.
+func TestABusyTargetThatDiesIsLeftAloneAtOnce(t *testing.T) {
+	b := newBreaking(t, 3, breakAtHalf)
+	for range 90 {
+		for range 100 {
+			b.call(t, "")
+		}
+		b.pass(100 * time.Millisecond)
+	}
+	got := map[string]int{}
+	for range 300 {
+		got[b.call(t, "b")]++
+	}
+	if got["b"] != breakAtHalf.MinCalls {
+		t.Errorf("%d calls failed before b was left alone", got["b"])
+	}
+}
+
+// TestABusyTargetThatFailsMostCallsIsLeftAloneSoon: the same where single calls still go well.
+func TestABusyTargetThatFailsMostCallsIsLeftAloneSoon(t *testing.T) {
+	b := newBreaking(t, 3, breakAtHalf)
+	for range 90 {
+		for range 100 {
+			b.call(t, "")
+		}
+		b.pass(100 * time.Millisecond)
+	}
+	failed := 0
+	for n := 0; n < 3000 && !b.Status()[1].Held; n++ {
+		bad := "b"
+		if n%9 < 3 {
+			bad = "" // one round of three: each third call of b goes well
+		}
+		if b.call(t, bad) == "b" && bad != "" {
+			failed++
+		}
+		if n%10 == 9 {
+			b.pass(10 * time.Millisecond)
+		}
+	}
+	if !b.Status()[1].Held || failed > 700 {
+		t.Errorf("held: %v, after %d failed calls", b.Status()[1].Held, failed)
+	}
+}
+
+// TestATrialThatIsAsSlowAsBeforeIsNoRecovery: else a slow target gets calls again after each hold.
+func TestATrialThatIsAsSlowAsBeforeIsNoRecovery(t *testing.T) {
+	set := breakAtHalf
+	set.Slow = 5
+	b := newBreaking(t, 3, set)
+	call := func(slow time.Duration) string {
+		target, refusal := b.Pick(0, nil)
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		took := 2 * time.Millisecond
+		if target.URL == "b" {
+			took = slow
+		}
+		target.Tell(WentWell, took, "", "")
+		target.Release()
+		return target.URL
+	}
+	for n := 0; n < 300 && !b.Status()[1].Held; n++ {
+		call(300 * time.Millisecond)
+	}
+	if !b.Status()[1].Held {
+		t.Fatal("the slow target was never left alone")
+	}
+	for round := range 3 {
+		b.pass(11 * time.Second)
+		for range 30 { // what the others usually take is known again
+			target := b.Targets()[0]
+			target.Tell(WentWell, 2*time.Millisecond, "", "")
+		}
+		got := 0
+		for range 90 {
+			if call(300*time.Millisecond) == "b" {
+				got++
+			}
+		}
+		if got != 1 || !b.Status()[1].Held {
+			t.Errorf("round %d: %d calls, held %v", round, got, b.Status()[1].Held)
+		}
+	}
+	b.pass(11 * time.Second)
+	got := 0
+	for range 90 {
+		if call(3*time.Millisecond) == "b" {
+			got++
+		}
+	}
+	if got == 0 || b.Status()[1].Held {
+		t.Error("it is well again and still held")
+	}
+}

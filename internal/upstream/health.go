@@ -14,9 +14,9 @@ import (
 
 // CheckResult is what one health check saw.
 type CheckResult struct {
-	OK     bool       // a complete answer came; its status decides
+	OK     bool       // a complete answer came, whose status decides; or all that was to be seen was well
 	Kind   fault.Kind // what failed, when not OK
-	Status int        // 0 when no answer came
+	Status int        // 0 when no answer came, or none was asked for
 	Text   string     // one line: what was asked and seen
 	Took   time.Duration
 }
@@ -156,6 +156,9 @@ func (p *Pool) judge(res CheckResult) (good bool, why Reason) {
 			why.Text = fmt.Sprintf("the check failed: %s", why.Kind)
 		}
 		return false, why
+	}
+	if res.Status == 0 { // a check that asks for no answer
+		return true, Reason{}
 	}
 	if res.Status >= h.StatusFrom && res.Status <= h.StatusTo {
 		return true, Reason{}

@@ -197,12 +197,12 @@ func TestLastGoodIsCoarse(t *testing.T) {
 	}
 	at := time.Unix(1000, 0)
 	target.MarkGood(at)
-	target.MarkGood(at.Add(50 * time.Millisecond))
+	target.MarkGood(at.Add(5 * time.Millisecond))
 	if got, ever := target.LastGood(); !got.Equal(at) || !ever {
 		t.Errorf("got %v", got)
 	}
-	target.MarkGood(at.Add(150 * time.Millisecond))
-	if got, _ := target.LastGood(); !got.Equal(at.Add(150 * time.Millisecond)) {
+	target.MarkGood(at.Add(15 * time.Millisecond))
+	if got, _ := target.LastGood(); !got.Equal(at.Add(15 * time.Millisecond)) {
 		t.Errorf("got %v", got)
 	}
 }

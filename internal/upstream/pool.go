@@ -142,6 +142,9 @@ func checkOptions(o *Options) error {
 // Name is the pool's name.
 func (p *Pool) Name() string { return p.name }
 
+// Checks tells whether the targets' health is checked.
+func (p *Pool) Checks() bool { return p.health != nil }
+
 // Targets are the pool's targets, by index. The slice must not be changed.
 func (p *Pool) Targets() []*Target { return p.targets }
 

@@ -23,9 +23,10 @@ type load struct {
 	busy     atomic.Int64 // calls in flight
 	picked   atomic.Uint64
 	lastGood atomic.Int64 // Unix nanoseconds, 0 never
+	toldGood atomic.Int64 // the same, but for failures since
 	held     atomic.Pointer[hold]
 	breaker  atomic.Pointer[breaker] // nil: none
-	_        [24]byte
+	_        [16]byte
 }
 
 // hold keeps a target out of use until a time.
@@ -41,14 +42,28 @@ func (t *Target) Release() { t.load.busy.Add(-1) }
 func (t *Target) Busy() int { return int(t.load.busy.Load()) }
 
 // goodGrain is how coarse LastGood is, so that good calls rarely write to shared memory.
-const goodGrain = 100 * time.Millisecond
+const goodGrain = 10 * time.Millisecond
 
-// MarkGood notes that the target gave a good answer at this time, coarse to a tenth of a second.
-func (t *Target) MarkGood(now time.Time) {
-	if n := now.UnixNano(); n-t.load.lastGood.Load() >= int64(goodGrain) {
-		t.load.lastGood.Store(n)
+// MarkGood notes that the target gave a good answer at this time, coarse to a hundredth of a second. It is told
+// when the answer was noted, which the first after a failure always is: what is to be remembered of good answers
+// is then looked at, and costs the others nothing.
+func (t *Target) MarkGood(now time.Time) (noted bool) {
+	n := now.UnixNano()
+	if n-t.load.toldGood.Load() < int64(goodGrain) {
+		return false
 	}
+	t.load.toldGood.Store(n)
+	t.load.lastGood.Store(n)
+	return true
 }
+
+// Due tells whether a good answer at this time would be noted.
+func (t *Target) Due(now time.Time) bool {
+	return now.UnixNano()-t.load.toldGood.Load() >= int64(goodGrain)
+}
+
+// MarkBad has the next good answer noted, however soon it comes.
+func (t *Target) MarkBad() { t.load.toldGood.Store(0) }
 
 // LastGood is when the target last gave a good answer; ever is false when it has not since this
 // process began.
@@ -131,6 +146,9 @@ type Status struct {
 	Passed, Failed int
 	LastCheck      time.Time // zero: none yet
 	LastTook       time.Duration
+	// HeldUntil and HeldWhy tell until when and why it is Held; zero while it is not.
+	HeldUntil time.Time
+	HeldWhy   Reason
 }
 
 // Status returns the state of every target, by index.
@@ -142,6 +160,9 @@ func (p *Pool) Status() []Status {
 		s.URL, s.Weight, s.Busy, s.MaxBusy = t.URL, t.Weight, t.Busy(), int(p.maxBusy)
 		s.Picked, s.Held = t.load.picked.Load(), t.isHeld()
 		s.LastGood, _ = t.LastGood()
+		if h := t.load.held.Load(); h != nil && s.Held {
+			s.HeldUntil, s.HeldWhy = h.until, h.reason
+		}
 	}
 	return out
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"causeway/internal/journey"
@@ -81,8 +80,11 @@ func (u *Upcall) adopt(nc net.Conn, a *journey.Attempt) bool {
 // givenUp notes that the attempt ended because the call did.
 func (u *Upcall) givenUp(a *journey.Attempt) bool {
 	a.End = journey.EndCaller
-	if u.reason == ReasonDrain {
+	switch u.reason {
+	case ReasonDrain:
 		a.End = journey.EndCancelled
+	case ReasonHedged:
+		a.End = journey.EndHedged
 	}
 	return false
 }
@@ -116,6 +118,7 @@ func (u *Upcall) lookup(ctx context.Context, limit time.Duration, a *journey.Att
 		g.o.OnLookup(g.name, a.DNSTime, err == nil || errors.As(err, &de) && de.IsNotFound)
 	}
 	if err == nil && len(ips) > 0 {
+		g.names.note(clock(), ips)
 		names := make([]string, 0, len(ips))
 		for _, v4 := range []bool{true, false} {
 			// IPv4 first: a host without IPv6 routes then fails only where it must.
@@ -130,7 +133,7 @@ func (u *Upcall) lookup(ctx context.Context, limit time.Duration, a *journey.Att
 	if u.gaveUp(a) {
 		return nil, false
 	}
-	a.DNS = dnsFacts(g.name, err)
+	a.DNS = g.asked(dnsFacts(g.name, err))
 	if a.DNS.Timeout || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		a.DNS.Timeout = true
 		timedOut(a, "connect", limit)
@@ -143,47 +146,27 @@ func (u *Upcall) lookup(ctx context.Context, limit time.Duration, a *journey.Att
 	return nil, false
 }
 
-// connect tries each address in turn. An address that does not answer may use its share of the
-// time that is left, so that the ones behind it are tried as well.
+// connect connects to an address, or of several to the first that answers.
 func (u *Upcall) connect(ctx context.Context, network string, addresses []string, limit time.Duration, a *journey.Attempt) net.Conn {
 	a.Phase = journey.PhaseConnect
 	began := clock()
 	defer func() { a.ConnectTime = time.Duration(clock() - began) }()
-	for i, address := range addresses {
-		if network == "tcp" {
-			address = net.JoinHostPort(address, u.origin.port)
+	if network == "tcp" {
+		for i, address := range addresses {
+			addresses[i] = net.JoinHostPort(address, u.origin.port)
 		}
-		var d net.Dialer
-		if dl, ok := ctx.Deadline(); ok {
-			d.Deadline = time.Now().Add(time.Until(dl) / time.Duration(len(addresses)-i))
-		}
-		at := clock()
-		nc, err := d.DialContext(ctx, network, address)
-		a.Address = address
-		if err == nil {
-			a.End, a.Errno, a.Limit, a.LimitValue = journey.EndOpen, 0, "", 0 // another address's failure
-			if len(addresses) > 1 {
-				a.Tries = append(a.Tries, journey.AddressTry{Address: address, Took: time.Duration(clock() - at)})
-			}
-			return nc
-		}
-		if u.gaveUp(a) {
-			return nil
-		}
-		try := journey.AddressTry{Address: address, Errno: errno(err), Took: time.Duration(clock() - at)}
-		try.Timeout = try.Errno == 0 && isTimeout(err) || try.Errno == syscall.ETIMEDOUT
-		a.Tries = append(a.Tries, try)
-		if try.Timeout {
-			timedOut(a, "connect", limit)
-		} else {
-			a.End, a.Errno = journey.EndErrno, try.Errno
-			if a.Errno == syscall.ECONNRESET {
-				a.End = journey.EndReset
-			}
-		}
-		if ctx.Err() != nil {
-			break
-		}
+	}
+	if len(addresses) > 1 {
+		return u.race(ctx, addresses, limit, a)
+	}
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, network, addresses[0])
+	a.Address = addresses[0]
+	if err == nil {
+		return nc
+	}
+	if !u.gaveUp(a) {
+		u.failedAt(dialled{err: err, took: time.Duration(clock() - began)}, limit, a)
 	}
 	return nil
 }

@@ -26,6 +26,20 @@ func dnsFacts(name string, err error) *journey.DNSFacts {
 	return f
 }
 
+// asked corrects the server that was asked, where the resolver has a dial of its own: the standard one's
+// error names that of resolv.conf all the same. Nothing is sent.
+func (g *Origin) asked(f *journey.DNSFacts) *journey.DNSFacts {
+	if dial := g.o.Resolver.Dial; dial != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		if nc, err := dial(ctx, "udp", f.Server); err == nil {
+			f.Server = nc.RemoteAddr().String()
+			nc.Close()
+		}
+	}
+	return f
+}
+
 // askRCode asks the resolver once more, for the code of its answer alone. It runs only after a
 // lookup has failed, for at most half a second; "" means that there was no answer to read.
 func (g *Origin) askRCode(f *journey.DNSFacts) string {

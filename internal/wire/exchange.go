@@ -55,6 +55,7 @@ const (
 	ReasonCallerGone        // the caller closed or reset its connection
 	ReasonUpload            // the caller's body broke
 	ReasonDrain             // the gateway stops
+	ReasonHedged            // another attempt of the same call has answered first
 )
 
 // Exchange is one call at the door: what a room sees of the caller's connection, whatever the

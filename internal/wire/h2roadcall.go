@@ -422,7 +422,7 @@ func (u *Upcall) failedH2(a *journey.Attempt) {
 func (u *Upcall) turnedAway(a *journey.Attempt) bool {
 	f := &u.h2.facts
 	switch {
-	case !f.Unworked, a.End == journey.EndCaller, a.End == journey.EndCancelled, a.End == journey.EndTimeout:
+	case !f.Unworked, a.End == journey.EndCaller, a.End == journey.EndCancelled, a.End == journey.EndHedged, a.End == journey.EndTimeout:
 		return false
 	case f.Signal == journey.HTTP2GoAway:
 		return f.Code == uint32(http2.ErrCodeNo)

@@ -27,6 +27,9 @@ type OriginOptions struct {
 	// MaxIdle is the most connections kept open without a call, IdleFor the longest time one is kept.
 	MaxIdle int
 	IdleFor time.Duration
+	// OnKeepAlive is told when the origin has learned that the upstream ends connections which were idle for so
+	// long, and for how long it keeps them itself from now on. It must not block; nil is nobody.
+	OnKeepAlive func(idle, keep time.Duration)
 	// ProxyHeader is the version of the PROXY protocol's header that each connection begins with, 1 or
 	// 2; 0 is none. A connection is then used again only for the same caller, and speaks HTTP/1.1.
 	ProxyHeader int
@@ -49,10 +52,12 @@ type Origin struct {
 	port   string
 	unix   bool
 	tls    *tls.Config
+	names  names
 	h2     *h2pool // nil where every call goes over HTTP/1.1
 
 	mu     sync.Mutex
 	idle   []*Upcall // the one used last is at the end
+	keep   keepAlive
 	closed bool
 
 	open    atomic.Int64
@@ -184,15 +189,20 @@ func (g *Origin) put(u *Upcall) {
 	if u.idleSince = u.lastByte; u.idleSince == 0 {
 		u.idleSince = clock()
 	}
+	if !g.stays(u) {
+		u.discard()
+		return
+	}
 	keep := g.o.IdleFor
 	if u.keepFor > 0 && u.keepFor < keep {
 		keep = u.keepFor
 	}
-	u.idleUntil = u.idleSince + int64(keep)
 	if g.o.ProxyHeader != 0 {
 		g.makeWay()
 	}
 	g.mu.Lock()
+	g.keep.lives(u.waited, u.idleSince)
+	u.idleUntil = u.idleSince + g.keep.keepFor(int64(keep), u.idleSince)
 	if g.closed || len(g.idle) >= g.o.MaxIdle {
 		g.mu.Unlock()
 		u.discard()
@@ -200,7 +210,7 @@ func (g *Origin) put(u *Upcall) {
 	}
 	g.idle = append(g.idle, u)
 	if g.sweeper == nil {
-		g.sweeper = time.AfterFunc(g.o.IdleFor, g.sweep)
+		g.sweeper = time.AfterFunc(time.Duration(g.keep.keepFor(int64(g.o.IdleFor), u.idleSince)), g.sweep)
 	}
 	g.mu.Unlock()
 }
@@ -221,7 +231,7 @@ func (g *Origin) sweep() {
 	clear(g.idle[len(kept):])
 	g.idle = kept
 	if len(kept) > 0 && !g.closed {
-		g.sweeper.Reset(max(g.o.IdleFor/4, 50*time.Millisecond))
+		g.sweeper.Reset(max(time.Duration(g.keep.keepFor(int64(g.o.IdleFor), now)/4), 50*time.Millisecond))
 	} else {
 		g.sweeper = nil
 	}
