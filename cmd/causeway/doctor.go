@@ -28,7 +28,7 @@ import (
 type doctorFlags struct {
 	config, server, token, data, gateway, key string
 	path, metrics                             string
-	resolvers                                 []string
+	resolvers, logs                           []string
 	allowPrivate, ask, json                   bool
 	timeout, callerTimeout                    time.Duration
 }
@@ -42,7 +42,7 @@ func newDoctor() *cobra.Command {
 out, and what to do.
 
   1 Status         DNS by each resolver, TCP to each address, TLS, HTTP, the body; through the gateway as well
-  2 Logs           what the gateway's call log says of the target in the last hour
+  2 Logs           what the gateway's call log, and the log files given, say of the last hour
   3 Performance    this host, and the upstream's with --metrics
   4 Configuration  what in the file can't work, with --config or a running gateway that has one
 
@@ -69,6 +69,7 @@ Exit 0 when the target is well, 1 when a fault was found, 2 when it could not be
 	fl.StringVar(&f.key, "key", "", "an application's key, to ask through the gateway (default from CAUSEWAY_KEY)")
 	fl.StringVar(&f.path, "path", "", "path to ask for; default the URL's, or the service's health path")
 	fl.StringSliceVar(&f.resolvers, "resolver", nil, "DNS server to go by; further ones are compared")
+	fl.StringArrayVar(&f.logs, "log", nil, "log file of a server or an application to read as well; repeat it")
 	fl.StringVar(&f.metrics, "metrics", "", "the upstream's node_exporter, or a Prometheus server")
 	fl.DurationVar(&f.callerTimeout, "caller-timeout", 0, "how long callers wait, to hold the timeouts against")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "the longest that the examination takes")
@@ -109,6 +110,9 @@ func (f *doctorFlags) run(cmd *cobra.Command, target string) error {
 		if o.Resolvers = append(o.Resolvers, at); o.Resolver == "" {
 			o.Resolver = at
 		}
+	}
+	if len(f.logs) > 0 {
+		o.ReadLogs = app.LogFiles(f.logs, time.Now().Add(-doctor.LogWindow))
 	}
 	if len(f.resolvers) == 0 {
 		o.Resolvers = probe.Resolvers("/etc/resolv.conf")
@@ -193,7 +197,7 @@ func (f *doctorFlags) running(ctx context.Context, o *doctor.Options) error {
 		if f.server != "" {
 			return unwell("asking the running instance: %v", err)
 		}
-		if _, err := os.Stat(filepath.Join(f.data, ".")); err == nil {
+		if _, err := os.Stat(filepath.Join(f.data, "causeway.db")); err == nil {
 			o.Calls = app.SearchCalls(f.data)
 		}
 		return nil

@@ -25,29 +25,45 @@ import (
 
 type explainFlags struct {
 	server, token, data string
+	file                string
 	json                bool
 }
 
 func newExplain() *cobra.Command {
 	var f explainFlags
 	c := &cobra.Command{
-		Use:   "explain ID",
-		Short: "Explain one call",
+		Use:   "explain ID | TEXT | -",
+		Short: "Explain one call, or a failure that was copied from somewhere",
 		Long: `Explains one call: what happened, how that is known, what was ruled out and what to do. ID is the value of
 the header Causeway-Call-Id, or call_id in the error's body.
 
 The running instance is asked at --server (CAUSEWAY_SERVER, with --token or CAUSEWAY_TOKEN), else over the
-socket in --data; where none runs, the data folder is read.`,
-		Example: "  causeway explain 01KAPZQ4M8X3V7N2T5R9W6YB1C\n  causeway explain --json 01KAPZQ4M8X3V7N2T5R9W6YB1C\n  causeway explain --server https://console.example.com --token cw_pat_... 01KAPZQ4M8X3V7N2T5R9W6YB1C",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, ok := journey.ParseID(strings.TrimSpace(args[0]))
-			if !ok {
-				return fmt.Errorf("%q is not a call's id: 26 letters and digits, as in the header Causeway-Call-Id", args[0])
+socket in --data; where none runs, the data folder is read.
+
+In place of an ID it takes any text that tells of a failure, from an argument, from standard input (-) or from
+--file; that needs no instance. It knows error bodies (Causeway's, providers', other proxies' JSON and pages), an
+answer's head, Proxy-Status, lines of nginx, Apache, HAProxy, Envoy and other logs, Cloudflare's codes,
+exceptions of Python, Node, Go, Java and .NET, curl's errors, and the kinds of the catalogue. Exit 1 when
+nothing in the text was recognised.`,
+		Example: "  causeway explain 01KAPZQ4M8X3V7N2T5R9W6YB1C\n  causeway explain --json 01KAPZQ4M8X3V7N2T5R9W6YB1C\n  causeway explain --server https://console.example.com --token cw_pat_... 01KAPZQ4M8X3V7N2T5R9W6YB1C\n" +
+			"  causeway explain 'curl: (52) Empty reply from server'\n  causeway explain 522\n  curl -si https://api.example.com/x | causeway explain -",
+		Args: func(_ *cobra.Command, args []string) error {
+			if (len(args) == 1) == (f.file != "") {
+				return errors.New("one ID or TEXT is needed, or - for standard input, or --file; a TEXT with spaces stands in quotes")
 			}
-			return f.run(cmd, id)
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.file != "" {
+				return f.text(cmd, "-", f.file)
+			}
+			if id, ok := journey.ParseID(strings.TrimSpace(args[0])); ok {
+				return f.run(cmd, id)
+			}
+			return f.text(cmd, args[0], "")
 		},
 	}
+	c.Flags().StringVar(&f.file, "file", "", "file with a text to explain")
 	c.Flags().StringVar(&f.server, "server", os.Getenv("CAUSEWAY_SERVER"), "address of a running instance's console")
 	c.Flags().StringVar(&f.token, "token", "", "personal access token for --server (default from CAUSEWAY_TOKEN)")
 	c.Flags().StringVar(&f.data, "data", "./data", "data folder")

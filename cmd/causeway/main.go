@@ -67,7 +67,11 @@ func newRoot() *cobra.Command {
 		newRun(),
 		newValidate(),
 		newExplain(),
+		newIncidents(),
 		newDoctor(),
+		newRepro(),
+		newDrill(),
+		newReconcile(),
 		newSchema(),
 		newVersion(),
 	)

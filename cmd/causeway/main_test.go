@@ -65,7 +65,7 @@ func TestExitCodes(t *testing.T) {
 		{"the version", []string{"version"}, 0, "causeway " + version, ""},
 		{"the version as JSON", []string{"version", "--json"}, 0, `"go":"go1`, ""},
 		{"the version as a flag", []string{"--version"}, 0, "causeway " + version, ""},
-		{"a call's id that is none", []string{"explain", "x"}, 2, "", "is not a call's id"},
+		{"a call's id that is none", []string{"explain", "01KAPZQ4M8X3V7N2T5R9W6YB1"}, 2, "", "is not a call's id"},
 		{"a data folder that is not there", []string{"explain", id, "--data", filepath.Join(dir, "none")}, 2, "", "causeway explain: "},
 		{"an instance that is not there", []string{"explain", id, "--server", "http://127.0.0.1:1"}, 2, "", "connection refused"},
 		{"an instance without a token", []string{"explain", id, "--server", admin.URL}, 2, "", "--token or CAUSEWAY_TOKEN"},

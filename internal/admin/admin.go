@@ -27,7 +27,7 @@ import (
 	"causeway/internal/journey"
 )
 
-// Deps are what the API needs. Inventory, Log, Now and Hosts are optional, the rest is not.
+// Deps are what the API needs. Inventory, Incidents, Health, Examine, Log, Now and Hosts are optional, the rest is not.
 type Deps struct {
 	Calls    Calls
 	Explain  Explainer
@@ -39,6 +39,16 @@ type Deps struct {
 	Info   Info
 	// Inventory tells of providers, models, prompts and limits; nil has none.
 	Inventory Inventory
+	// Incidents tells of what is and was wrong; nil knows of nothing. Health tells how everything behind the
+	// gateway is; nil has nothing there.
+	Incidents Incidents
+	Health    func() UpstreamHealth
+	// Examine examines targets; nil examines nothing.
+	Examine Examiner
+	// Reproduce sends calls again; nil sends none.
+	Reproduce Reproducer
+	// RunDrill drills the configuration in force; nil drills nothing.
+	RunDrill Driller
 
 	// Loopback says that the console listens on loopback only. Requests must then name a loopback
 	// host or one of Hosts: a page whose name was made to point at 127.0.0.1 (DNS rebinding) is
@@ -73,7 +83,7 @@ type Calls interface {
 	Search(ctx context.Context, q Query) (Page, error)
 }
 
-// api is what the handlers share. Nothing in it changes after New.
+// api is what the handlers share. Nothing in it changes after New, but what examined remembers.
 type api struct {
 	Deps
 	huma   huma.API
@@ -82,6 +92,9 @@ type api struct {
 	spec   []byte  // the OpenAPI page
 	page   page    // GET /
 	rows   []route // what is served, in the order of routes.go
+
+	examined *doctorRuns
+	drilled  drills
 }
 
 // New makes the handler of the console's address.
@@ -89,7 +102,7 @@ func New(d Deps) (http.Handler, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	a := &api{Deps: d, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection()}
+	a := &api{Deps: d, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), examined: &doctorRuns{}}
 	if a.Log == nil {
 		a.Log = slog.New(slog.DiscardHandler)
 	}
@@ -98,6 +111,9 @@ func New(d Deps) (http.Handler, error) {
 	}
 	if a.Inventory == nil {
 		a.Inventory = nothing{}
+	}
+	if a.Incidents == nil {
+		a.Incidents = noIncidents{}
 	}
 	var err error
 	if a.page, err = newPage(d.Info); err != nil {

@@ -35,7 +35,7 @@ type CallSummary struct {
 	AttemptNum  int      `json:"attempt_count" example:"1" doc:"How many attempts were made at upstreams."`
 	Stream      bool     `json:"stream,omitempty" doc:"The answer was a stream of events."`
 	Cut         bool     `json:"cut,omitempty" doc:"The answer broke after its head was sent."`
-	UsageSource string   `json:"usage_source,omitempty" enum:"reported,partial,counted" example:"reported" doc:"Where the numbers of tokens are from: a complete answer; a stream that broke; the gateway's own count. Missing: nothing is known."`
+	UsageSource string   `json:"usage_source,omitempty" enum:"reported,partial,counted,cached" example:"reported" doc:"Where the numbers of tokens are from: a complete answer; a stream that broke; the gateway's own count; an answer that was kept, for which nothing was used. Missing: nothing is known."`
 	CostUSD     *float64 `json:"cost_usd,omitempty" example:"0.0125" doc:"What it cost, in US dollars. Missing: not known."`
 }
 
@@ -55,6 +55,7 @@ type Call struct {
 	Usage        *Usage    `json:"usage,omitempty" doc:"Tokens, as the provider reported them. Missing: none were reported."`
 	Finding      *Finding  `json:"finding,omitempty" doc:"What went wrong. Missing: nothing."`
 	GatewayHost  *Host     `json:"gateway_host,omitempty" doc:"What the gateway's own host was like, for a call that failed. Missing: not known, or it had nothing to do with it."`
+	Cache        string    `json:"cache,omitempty" example:"hit (12 s old)" doc:"What a cache did with the call: hit, stale, stored, miss or bypass, and what else is known of it. Missing: none was asked."`
 	Policies     []string  `json:"policies,omitempty" nullable:"false" doc:"Policies that changed the call or ended it."`
 	Translation  []string  `json:"translation,omitempty" nullable:"false" example:"logit_bias was dropped" doc:"What was lost because caller and provider speak different dialects. Missing: nothing."`
 	Notes        []Note    `json:"notes,omitempty" nullable:"false" doc:"What the gateway noted on the way."`
@@ -99,6 +100,10 @@ type Finding struct {
 	Title          string   `json:"title" example:"The upstream refused the connection" doc:"The kind in words."`
 	Cause          string   `json:"cause" enum:"overload,configuration,network,software,incompatible_change,caller,gateway" example:"software" doc:"The class of the cause."`
 	Confidence     string   `json:"confidence,omitempty" enum:"high,likely,possible" example:"high" doc:"How sure this is."`
+	Pattern        string   `json:"pattern,omitempty" example:"crashed" doc:"The stable word for what tells this failure from its twins. Missing: nothing does."`
+	Because        string   `json:"because,omitempty" doc:"The reasoning behind cause and pattern."`
+	Check          string   `json:"check,omitempty" doc:"The one thing to look at that would settle it."`
+	Warning        string   `json:"warning,omitempty" doc:"What repeating the call may do twice."`
 	Detail         string   `json:"detail" example:"orders: 127.0.0.1:9001 refused the TCP connection after 0.2 ms; nothing listens there." doc:"What happened, with addresses and numbers."`
 	Status         int      `json:"status,omitempty" example:"502" doc:"The status that the failure led to."`
 	ReceivedStatus int      `json:"received_status,omitempty" doc:"The status that an upstream sent. Missing: none."`
@@ -177,6 +182,7 @@ func (a *api) callView(j *journey.Journey) Call {
 		RPC:          rpcView(j.RPC),
 		Tunnel:       tunnelView(j.Attempts),
 		Usage:        usageView(j.Usage),
+		Cache:        j.Cache,
 		Policies:     j.Policies,
 		RequestBody:  bodyView(j.RequestBody),
 		ResponseBody: bodyView(j.ResponseBody),
@@ -208,6 +214,10 @@ func findingView(f *fault.Finding, gateway string) *Finding {
 		Title:          string(f.Kind),
 		Cause:          string(f.Cause),
 		Confidence:     f.Confidence,
+		Pattern:        f.Pattern,
+		Because:        f.Because,
+		Check:          f.Check,
+		Warning:        f.Warning,
 		Detail:         f.Detail,
 		Status:         f.Status,
 		ReceivedStatus: f.ReceivedStatus,

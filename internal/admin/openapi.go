@@ -19,8 +19,11 @@ While the console listens on loopback only, it answers to loopback hosts only (4
 
 var docTags = []*huma.Tag{
 	{Name: "calls", Description: "Calls that went through the gateway, and why they went as they did."},
+	{Name: "incidents", Description: "What is and was wrong, one for each thing, and how everything behind the gateway is."},
 	{Name: "models", Description: "Providers, models and prompts as they are configured, and how they are now."},
 	{Name: "usage", Description: "What was used and what it cost."},
+	{Name: "doctor", Description: "Targets, examined step by step."},
+	{Name: "drill", Description: "What callers would see of an upstream's failures."},
 	{Name: "failures", Description: "The catalogue of failures."},
 	{Name: "session", Description: "Signing in and out."},
 	{Name: "tokens", Description: "Personal access tokens, for scripts."},

@@ -19,8 +19,8 @@ import (
 const docReconcile = `Compares a provider's own usage with the call log, by day (UTC) and model, and says what may explain each difference.
 The body is the CSV that the provider's console exports: OpenAI's usage (start_time_iso, model, num_model_requests, input_tokens, output_tokens, input_cached_tokens, batch) or Anthropic's (usage_date_utc, model_version, usage_input_tokens_no_cache, usage_input_tokens_cache_read, usage_output_tokens, ...). Any other CSV with a day, a model and columns of the same names works as well.`
 
-// mostReconcile is the largest CSV.
-const mostReconcile = 16 << 20
+// MostReconcile is the largest CSV that is compared, in bytes.
+const MostReconcile = 16 << 20
 
 type reconcileInput struct {
 	Provider string `query:"provider" required:"true" example:"openai" doc:"The provider of the configuration that the file is of."`
@@ -409,7 +409,7 @@ func billDay(s string) (string, error) {
 
 // takesCSV allows a larger body than JSON has.
 func takesCSV(_ *api, op *huma.Operation) {
-	op.MaxBodyBytes = mostReconcile
+	op.MaxBodyBytes = MostReconcile
 	op.Errors = append(op.Errors, 413, 415)
 }
 

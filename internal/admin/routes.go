@@ -28,6 +28,13 @@ func (a *api) routes() {
 	handle(a, route{get, "/api/v1/calls/{id}", viewer, "calls", "getCall", "One call"}, docCall, a.getCall, fails(404))
 	handle(a, route{get, "/api/v1/calls/{id}/explanation", viewer, "calls", "explainCall", "Why a call went as it did"}, docExplanation, a.explainCall, fails(404), answersText)
 
+	handle(a, route{get, "/api/v1/incidents", viewer, "incidents", "listIncidents", "What is and was wrong"}, docListIncidents, a.listIncidents)
+	handle(a, route{get, "/api/v1/incidents/stream", viewer, "incidents", "streamIncidents", "Incidents as they open and close"}, docStreamIncidents, a.streamIncidents, answersIncidents)
+	handle(a, route{get, "/api/v1/incidents/{id}", viewer, "incidents", "getIncident", "One incident"}, docGetIncident, a.getIncident, fails(404))
+	handle(a, route{get, "/api/v1/health", viewer, "incidents", "getUpstreamHealth", "How targets and providers are"}, docUpstreamHealth, a.getUpstreamHealth)
+
+	handle(a, route{post, "/api/v1/calls/{id}/repro", admin, "calls", "reproduceCall", "Send a call again"}, docRepro, a.reproduce, takesBody, takesLargeBody, fails(404, 409, 422, 501, 503))
+
 	handle(a, route{get, "/api/v1/providers", viewer, "models", "listProviders", "Providers and their keys"}, docListProviders, a.listProviders)
 	handle(a, route{get, "/api/v1/models", viewer, "models", "listModels", "Models, their targets and prices"}, docListModels, a.listModels)
 	handle(a, route{get, "/api/v1/prompts", viewer, "models", "listPrompts", "Prompts"}, docListPrompts, a.listPrompts)
@@ -35,6 +42,12 @@ func (a *api) routes() {
 	handle(a, route{get, "/api/v1/usage", viewer, "usage", "getUsage", "Tokens and costs, added up"}, docUsage, a.getUsage)
 	handle(a, route{get, "/api/v1/usage/export", viewer, "usage", "exportUsage", "Tokens and costs of each call, as CSV"}, docUsageExport, a.exportUsage, answersCSV)
 	handle(a, route{post, "/api/v1/usage/reconcile", viewer, "usage", "reconcileUsage", "Compare with a provider's bill"}, docReconcile, a.reconcile, takesCSV)
+
+	handle(a, route{post, "/api/v1/doctor", admin, "doctor", "startDoctor", "Examine a target"}, docStartDoctor, a.startDoctor, takesBody, fails(422, 501, 503), answersEvents)
+	handle(a, route{get, "/api/v1/doctor", viewer, "doctor", "listDoctor", "Past examinations"}, docListDoctor, a.listDoctor)
+	handle(a, route{get, "/api/v1/doctor/{id}", viewer, "doctor", "getDoctor", "One examination"}, docGetDoctor, a.getDoctor, fails(404))
+	handle(a, route{post, "/api/v1/drill", admin, "drill", "startDrill", "Grade the configuration in force"}, docStartDrill, a.startDrill, takesBody, fails(409, 422, 501), answersDrill)
+	handle(a, route{get, "/api/v1/drill", viewer, "drill", "getDrill", "The last grades"}, docLastDrill, a.lastDrill, fails(404))
 
 	handle(a, route{get, "/api/v1/failures", viewer, "failures", "listFailures", "Every way to fail"}, docFailures, a.listFailures)
 }

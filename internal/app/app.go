@@ -25,6 +25,7 @@ import (
 	"causeway/internal/diagnose"
 	"causeway/internal/fetch"
 	"causeway/internal/gateway"
+	"causeway/internal/history"
 	"causeway/internal/identity"
 	"causeway/internal/journey"
 	"causeway/internal/ledger"
@@ -89,13 +90,17 @@ type App struct {
 	gateway  *gateway.Gateway
 	kept     *responses.Keeper
 	limits   limits
+	answers  answers
 	fetch    *fetch.Fetcher
 	door     *wire.Door
 	doorLog  doorLog
 	certs    certificates
 	host     hostWatch
+	history  history.Book
 	console  *http.Server
 	socket   *http.Server
+
+	incidents *incidents // what failures are folded into
 
 	listeners   []*listen.Listener
 	consoleL    *listen.Listener
@@ -153,7 +158,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		c = catalog.Default()
 	}
 	for _, step := range []func(context.Context, *catalog.Catalog) error{
-		a.openListeners, a.openData, a.openAccounts, a.openMeter, a.openHost, a.openResponses, a.openLimits, a.openGateway, a.openDoor, a.openConsole,
+		a.openListeners, a.openIncidents, a.openData, a.openAccounts, a.openMeter, a.openHost, a.openResponses, a.openLimits, a.openCache, a.openGateway, a.startIncidents, a.openDoor, a.openConsole,
 	} {
 		if err := step(ctx, c); err != nil {
 			return nil, err
@@ -191,7 +196,7 @@ func (a *App) openData(ctx context.Context, c *catalog.Catalog) (err error) {
 	}
 	a.onClose(a.store.Close)
 	a.ledger, err = ledger.New(ctx, ledger.Options{
-		Dir: a.o.DataDir, Store: a.store, Lock: a.lock, Limits: ledgerLimits(c), Log: a.log,
+		Dir: a.o.DataDir, Store: a.store, Lock: a.lock, Limits: ledgerLimits(c), Tap: a.incidents.see, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -211,7 +216,7 @@ func ledgerLimits(c *catalog.Catalog) ledger.Limits {
 func (a *App) openMeter(context.Context, *catalog.Catalog) (err error) {
 	a.meter, err = meter.New(meter.Options{
 		Version: a.o.Version, Commit: a.o.Commit, Log: a.log,
-		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures, Models: a.modelFigures, Keys: a.keyFigures, Guardrails: a.guardrailFigures},
+		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures, Models: a.modelFigures, Keys: a.keyFigures, Guardrails: a.guardrailFigures, Cache: a.cacheFigures, Incidents: a.incidentFigures},
 	})
 	return err
 }
@@ -230,7 +235,7 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 		return err
 	}
 	a.gateway, err = gateway.New(gateway.Options{
-		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Owner: owner.New(ownedStore{a.store}), Counters: a.limits.counters, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, Child: a.o.Child, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
+		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Owner: owner.New(ownedStore{a.store}), Counters: a.limits.counters, Cache: a.answers.cache, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, Child: a.o.Child, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
 	}, gen)
 	if err != nil {
 		return err
@@ -255,7 +260,7 @@ func (a *App) compile(c *catalog.Catalog, old *snapshot.Generation) (*snapshot.G
 // deps are what a generation is compiled with.
 func (a *App) deps() snapshot.Deps {
 	d := snapshot.Deps{
-		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: a.host.memoryMax, OnLookup: a.host.lookedUp,
+		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: a.host.memoryMax, OnLookup: a.host.lookedUp, History: &a.history,
 		Dialects: dialects(), Speak: speak(), Prices: a.limits.prices, Extra: a.extra,
 	}
 	if a.sandbox != nil {
@@ -290,8 +295,10 @@ func (a *App) install(c *catalog.Catalog) error {
 	a.fetch.SetRules(fetch.RulesOf(c.LLM.Fetch))
 	a.kept.Configure(keepResponses(c), c.LLM.KeepResponsesSize)
 	a.door.Configure(a.doorOptions(c))
+	a.resizeCache(c)
 	a.meter.Install(gen.Meter, gen.Number)
 	gen.Start()
+	a.incidents.configured(old.Catalog, c, gen.Number) // before the first call that may fail by it
 	a.gateway.Install(gen)
 	old.Retire(gen)
 	return nil
@@ -331,7 +338,7 @@ func (a *App) secure() bool { return a.certs.config() != nil }
 func (a *App) openConsole(ctx context.Context, _ *catalog.Catalog) error {
 	h, err := admin.New(admin.Deps{
 		Calls: adminCalls{a.ledger}, Explain: diagnose.Explain, Accounts: a.identity, Metrics: a.meter.Handler(),
-		Ready: a.readiness, Status: a.status, Inventory: inventory{a}, Loopback: a.consoleL.Local(), Log: a.log,
+		Ready: a.readiness, Status: a.status, Inventory: inventory{a}, Incidents: adminIncidents{a.incidents}, Health: a.health, Examine: a.examine, Reproduce: a.reproduce, RunDrill: a.runDrill, Loopback: a.consoleL.Local(), Log: a.log,
 		Info: admin.Info{Version: a.o.Version, GatewayURL: a.GatewayURL(), ConsoleURL: a.ConsoleURL()},
 	})
 	if err != nil {

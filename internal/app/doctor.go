@@ -2,39 +2,25 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"time"
 
-	"causeway/internal/catalog"
 	"causeway/internal/diagnose"
 	"causeway/internal/doctor"
 	"causeway/internal/fault"
 	"causeway/internal/host"
 	"causeway/internal/journey"
 	"causeway/internal/ledger"
-	"causeway/internal/meter"
-	"causeway/internal/price"
-	"causeway/internal/snapshot"
+	"causeway/internal/logs"
 )
 
 // Examine is doctor.Run with what the program knows: the dialects and prices that a configuration is put
 // together with, and this host. dataDir is the data folder, whose disk is looked at where it is there.
 // Set in o are the target, what is asked of it, and who is told.
 func Examine(ctx context.Context, o doctor.Options, dataDir string) (*doctor.Report, error) {
-	prices, err := price.Builtin()
-	if err != nil {
-		return nil, err
-	}
-	o.Compile = func(c *catalog.Catalog) (*snapshot.Generation, error) {
-		m, err := meter.New(meter.Options{})
-		if err != nil {
-			return nil, err
-		}
-		return snapshot.Compile(c, nil, snapshot.Deps{
-			Meter: m, Instance: "doctor", Dialects: dialects(), Speak: speak(), Prices: prices,
-			SandboxURL: "http://127.0.0.1:1/v1", SandboxModels: sandboxModels, // it is never asked
-		})
-	}
+	o.Compile = alone
 	if info, err := os.Stat(dataDir); err != nil || !info.IsDir() {
 		dataDir = os.TempDir()
 	}
@@ -60,6 +46,56 @@ func hostSince(ctx context.Context, s *host.Sampler, began time.Time) *journey.H
 		}
 	}
 	return nil
+}
+
+// LogFiles is doctor.Options.ReadLogs for log files of other servers: what they say of the time since then.
+// Times without a zone are this machine's.
+func LogFiles(files []string, since time.Time) func(context.Context, string) (doctor.LogReport, error) {
+	return func(ctx context.Context, _ string) (doctor.LogReport, error) {
+		r, err := logs.Read(ctx, logs.Options{Files: files, Since: since})
+		if err != nil && !errors.Is(err, logs.ErrNothingRead) {
+			return doctor.LogReport{}, err
+		}
+		return logReport(r), nil
+	}
+}
+
+// logReport is what log files say, as a part of an examination.
+func logReport(r *logs.Report) doctor.LogReport {
+	out := doctor.LogReport{Requests: r.Answers, Failures: r.Failures, Notes: r.Notes}
+	for i := range r.Files {
+		f := &r.Files[i]
+		out.Lines += f.Lines
+		switch {
+		case f.Error != "":
+			out.Unread = append(out.Unread, f.Error)
+		case len(f.Forms) == 0 && len(f.Notes) > 0:
+			out.Unread = append(out.Unread, f.Path+": "+f.Notes[0])
+		default:
+			out.Files++
+			for _, n := range f.Notes {
+				out.Notes = append(out.Notes, f.Path+": "+n)
+			}
+		}
+	}
+	for i := range r.Causes {
+		c := &r.Causes[i]
+		lc := doctor.LogCause{
+			Kind: c.Kind, Server: c.Server, Title: c.Title, Failures: c.Failures, Lines: c.Lines, Advice: c.Advice, Upstream: c.Upstream,
+			Sure: c.Confidence == "high",
+		}
+		if c.Last != nil {
+			lc.Last = *c.Last
+		}
+		for _, e := range c.Chain {
+			lc.Said = append(lc.Said, fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text))
+		}
+		out.Causes = append(out.Causes, lc)
+	}
+	for _, u := range r.Unexplained {
+		out.Unexplained += u.Failures
+	}
+	return out
 }
 
 // SearchCalls is doctor.Options.Calls for the data folder of an instance that does not run. Nothing is

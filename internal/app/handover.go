@@ -74,6 +74,7 @@ func (a *App) awaitPredecessor(ctx context.Context) {
 	select {
 	case <-in.Gone():
 		a.ledger.TakeOver()
+		a.incidents.inherit(ctx)
 		a.log.Info("the process before has ended", "process", in.Predecessor)
 	case <-ctx.Done():
 	}
@@ -91,6 +92,11 @@ func (a *App) leave(ctx, now context.Context) error {
 	_, _ = a.consoleL.Close(), a.socketL.Close() // what is in their queues is the new process's
 	a.log.Info("the new process takes every new connection", "connections", a.door.Stats().Open, "limit", a.gateway.Generation().Catalog.Server.Drain.String())
 	a.ledger.Leave()
+	left := make(chan struct{})
+	go func() { // callers do not wait for the store
+		defer close(left)
+		a.incidents.leave(now)
+	}()
 	quiet, cancel := context.WithTimeout(now, consolePatience)
 	defer cancel()
 	consoles := make(chan struct{})
@@ -112,6 +118,7 @@ func (a *App) leave(ctx, now context.Context) error {
 		now, stop = context.WithDeadline(now, began.Add(a.gateway.Generation().Catalog.Server.Drain))
 		defer stop()
 	}
+	<-left
 	err := a.drain(now)
 	cancel()
 	<-consoles

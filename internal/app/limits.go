@@ -42,16 +42,8 @@ func (a *App) openLimits(ctx context.Context, c *catalog.Catalog) (err error) {
 	}
 	l.memory = budget.NewMemory()
 	l.counters = l.memory
-	value, err := a.store.Setting(ctx, keptCounters)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := a.keepCounters(ctx); err != nil {
 		return err
-	}
-	if err == nil {
-		var kept []budget.Kept
-		if err := json.Unmarshal(value, &kept); err != nil {
-			a.log.Error("what applications had used could not be read and counts from zero", "error", err.Error())
-		}
-		l.memory.Restore(kept)
 	}
 	done, stopped := make(chan struct{}), sync.WaitGroup{}
 	stopped.Go(func() {
@@ -60,9 +52,9 @@ func (a *App) openLimits(ctx context.Context, c *catalog.Catalog) (err error) {
 		for {
 			select {
 			case <-t.C:
-				a.keepCounters()
+				a.keepUsed()
 			case <-done:
-				a.keepCounters()
+				a.keepUsed()
 				return
 			}
 		}
@@ -75,19 +67,47 @@ func (a *App) openLimits(ctx context.Context, c *catalog.Catalog) (err error) {
 	return nil
 }
 
-// keepCounters writes what has changed.
-func (a *App) keepCounters() {
-	kept := a.limits.memory.Changes()
-	if kept == nil {
-		return
-	}
-	value, err := json.Marshal(kept)
-	if err == nil {
-		err = a.store.SetSetting(context.Background(), keptCounters, value)
-	}
-	if err != nil {
+func (a *App) keepUsed() {
+	if err := a.keepCounters(context.Background()); err != nil {
 		a.log.Error("what applications have used could not be kept", "error", err.Error())
 	}
+}
+
+// keepCounters adds what was used here to what the database has, and takes over what another process has added: at a
+// hand-over two of them count for the same applications.
+func (a *App) keepCounters(ctx context.Context) error {
+	value, err := a.store.Setting(ctx, keptCounters)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	kept, readable := usedUntilNow(value)
+	if _, changed := a.limits.memory.Join(kept); !changed && readable {
+		return nil
+	}
+	if !readable {
+		a.log.Error("what applications had used could not be read and counts from zero", "setting", keptCounters)
+	}
+	var list []budget.Kept
+	err = a.store.UpdateSetting(ctx, keptCounters, func(value []byte) ([]byte, error) {
+		kept, _ := usedUntilNow(value)
+		list, _ = a.limits.memory.Join(kept)
+		return json.Marshal(list)
+	})
+	if err == nil {
+		a.limits.memory.Wrote(list)
+	}
+	return err
+}
+
+// usedUntilNow reads what was kept.
+func usedUntilNow(value []byte) (kept []budget.Kept, readable bool) {
+	if len(value) == 0 {
+		return nil, true
+	}
+	if json.Unmarshal(value, &kept) != nil {
+		return nil, false
+	}
+	return kept, true
 }
 
 // openRedis uses counters that several gateways share. A server that cannot be reached yet is no reason not to
@@ -98,6 +118,7 @@ func (a *App) openRedis(url string) error {
 		return errors.New("storage.counters is no address of a Redis server: write redis://HOST:PORT/N") // the error may quote a password
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.MaxRetries = time.Second, time.Second, time.Second, -1
+	o.ContextTimeoutEnabled = true
 	client := redis.NewClient(o)
 	a.onClose(client.Close)
 	a.limits.counters = budget.NewRedis(client, "causeway/")

@@ -111,6 +111,9 @@ type Options struct {
 	Resolvers []string
 	// AllowPrivate lets private addresses be asked that a redirect or a changed name leads to.
 	AllowPrivate bool
+	// OnlyConfigured is for those who ask a running gateway to look: a URL counts as named by the operator
+	// only where Config has its host and port among its targets and providers.
+	OnlyConfigured bool
 	// Ask sends a model one short question, which costs a few tokens.
 	Ask    bool
 	Limits Limits

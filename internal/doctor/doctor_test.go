@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -408,8 +409,71 @@ func TestTheCallLog(t *testing.T) {
 		t.Errorf("the verdict is %+v", r.Verdict)
 	}
 	wantStep(t, examine(t, Options{Target: at, ReadLogs: func(context.Context, string) (LogReport, error) {
-		return LogReport{Text: "3 x 502", Finding: &fault.Finding{Kind: fault.ConnectionRefused}}, nil
-	}}), "log files", Warning, "3 x 502")
+		return LogReport{}, nil
+	}}), "log files", Warning, "nothing could be read")
+}
+
+// What a server's log says of the last hour is a remark where the target is well, and evidence where it is not.
+func TestTheLogFiles(t *testing.T) {
+	t.Parallel()
+	at := serveHTTP(t, func(http.ResponseWriter, *http.Request) {})
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := LogReport{
+		Files: 2, Lines: 90, Requests: 80, Failures: 7, Unexplained: 2, Unread: []string{"x.log: permission denied"}, Notes: []string{"a.log: 1 line longer than 512 KiB"},
+		Causes: []LogCause{{
+			Kind: fault.ClosedBeforeResponse, Server: "the kernel", Title: "the kernel killed the process", Upstream: "http://" + u.Host + "/x", Failures: 5,
+			Last: time.Now().Add(-time.Minute), Sure: true, Said: []string{"kern.log:3: Out of memory: Killed process 7"}, Advice: []string{"Give it more memory."},
+		}},
+	}
+	read := func(context.Context, string) (LogReport, error) { return report, nil }
+	r := examine(t, Options{Target: at, ReadLogs: read})
+	wantStep(t, r, "log files", Warning, "7 of 80 requests in the last hour failed; the log of the kernel says: the kernel killed the process")
+	if all := text(r); !r.Verdict.Healthy {
+		t.Errorf("the past made it ill: %s", all)
+	} else {
+		for _, want := range []string{"this target", "kern.log:3: Out of memory", "2 failures that no line explains", "x.log: permission denied", "longer than 512 KiB", "the last 1 min ago"} {
+			if !strings.Contains(all, want) {
+				t.Errorf("%q is not said:\n%s", want, all)
+			}
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	r = examine(t, Options{Target: "http://" + l.Addr().String(), ReadLogs: read})
+	if r.Verdict.Kind != fault.ConnectionRefused || !slices.Contains(r.Verdict.Advice, "Give it more memory.") || !strings.Contains(strings.Join(r.Verdict.Evidence, "\n"), "the log files: 7 of 80") {
+		t.Errorf("the verdict is %+v", r.Verdict)
+	}
+	report.Causes = nil
+	wantStep(t, examine(t, Options{Target: at, ReadLogs: read}), "log files", Warning, "no line says why")
+	report = LogReport{Files: 1, Requests: 3}
+	wantStep(t, examine(t, Options{Target: at, ReadLogs: read}), "log files", OK, "3 requests of the last hour in 1 file, and no failure")
+	broken := func(context.Context, string) (LogReport, error) { return LogReport{}, context.DeadlineExceeded }
+	wantStep(t, examine(t, Options{Target: at, ReadLogs: broken}), "log files", Warning, "were not read")
+}
+
+// Asked by others, a private address counts as named only where the configuration has it.
+func TestOnlyWhatTheConfigurationNames(t *testing.T) {
+	t.Parallel()
+	at := serveHTTP(t, func(http.ResponseWriter, *http.Request) {})
+	c := configOf(t, fmt.Sprintf("services:\n  it:\n    access: open\n    routes: [{path: /it/*}]\n    upstream: {targets: [{url: %q}]}\n", at))
+	if r := examine(t, Options{Target: at + "/deep", OnlyConfigured: true, Config: c, Compile: compile}); !r.Verdict.Healthy {
+		t.Errorf("a configured target was not asked: %s", text(r))
+	}
+	asked := false
+	other := serveHTTP(t, func(http.ResponseWriter, *http.Request) { asked = true })
+	r := examine(t, Options{Target: other, OnlyConfigured: true, Config: c, Compile: compile})
+	if r.Verdict.Kind != fault.AddressProhibited || asked {
+		t.Errorf("asked %v: %s", asked, text(r))
+	}
+	if _, err := Run(t.Context(), Options{Target: "unix:/run/x.sock", OnlyConfigured: true, Config: c, Compile: compile}); !errors.Is(err, ErrCannotLook) {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestTheHostBehindAFault(t *testing.T) {

@@ -80,7 +80,10 @@ func (d *doctor) exchange(ctx context.Context, p *place, road *wire.Origin, rq r
 	head := []byte(rq.method + " " + rq.path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: causeway-doctor\r\nAccept: */*\r\n")
 	head = append(append(head, p.fields...), rq.fields...)
 	if rq.body != nil {
-		head = append(head, "Content-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(rq.body))+"\r\n"...)
+		if headField(rq.fields, "content-type") == "" {
+			head = append(head, "Content-Type: application/json\r\n"...)
+		}
+		head = append(head, "Content-Length: "+strconv.Itoa(len(rq.body))+"\r\n"...)
 	}
 	if rq.sign != nil {
 		signed, err := rq.sign(head, rq.method, rq.path, rq.body)

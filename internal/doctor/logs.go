@@ -3,8 +3,10 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,20 +31,37 @@ type Call struct {
 	Took   time.Duration
 }
 
-// LogReport is what log files tell.
+// LogReport is what log files of other servers tell of the time before the examination.
 type LogReport struct {
-	Text     string         // one line
-	Lines    []string       // evidence
-	Finding  *fault.Finding // what they say was wrong, nil for nothing
-	Read     int            // lines that were understood
-	Unread   int
-	Warnings []string
+	Files    int   // that were read
+	Lines    int64 // of them
+	Requests int64 // in access logs
+	Failures int64 // of them
+	// Causes are why, those that explain most first; Unexplained counts failures that no line explains.
+	Causes      []LogCause
+	Unexplained int64
+	Unread      []string // files of which nothing was read, and why
+	Notes       []string // what of the others was not read
 }
 
-const (
-	logWindow = time.Hour
-	logCalls  = 500
-)
+// LogCause is one cause of failures that a log names.
+type LogCause struct {
+	Kind     fault.Kind
+	Server   string // whose words they are
+	Title    string
+	Upstream string // as the server that noticed it names it, "" where it does not
+	Failures int64  // failed requests that it explains
+	Lines    int64  // lines that say it without a failed request
+	Last     time.Time
+	Sure     bool     // a line says so; else the times fit
+	Said     []string // the lines that tell, FILE:LINE: TEXT
+	Advice   []string
+}
+
+// LogWindow is how far back logs are looked at.
+const LogWindow = time.Hour
+
+const logCalls = 500
 
 // logs is the second part.
 func (d *doctor) logs(ctx context.Context, s *subject) {
@@ -54,19 +73,80 @@ func (d *doctor) logs(ctx context.Context, s *subject) {
 	}
 	end := d.begin(Logs, "log files", "")
 	r, err := d.o.ReadLogs(ctx, s.name)
-	switch {
-	case err != nil:
+	if err != nil {
 		end(Step{Result: Warning, Text: "the log files were not read: " + err.Error()})
-	case r.Finding != nil:
-		end(Step{Result: Warning, Kind: r.Finding.Kind, Text: r.Text, Lines: r.Lines, Advice: r.Finding.Advice})
-	default:
-		end(Step{Result: OK, Text: r.Text, Lines: r.Lines})
+		return
 	}
+	end(readFiles(&r, s, d.began))
+}
+
+// readFiles is the step of what log files say. They tell of the past: a remark, and no fault of now.
+func readFiles(r *LogReport, s *subject, now time.Time) Step {
+	step := Step{Result: OK, Text: fmt.Sprintf("%s of the last hour in %s, and no failure in them", many(int(r.Requests), "request"), many(r.Files, "file"))}
+	switch {
+	case r.Files == 0:
+		return Step{Result: Warning, Text: "nothing could be read of the log files", Lines: r.Unread}
+	case len(r.Causes) > 0:
+		c := &r.Causes[0]
+		step.Result, step.Kind, step.Advice = Warning, c.Kind, c.Advice
+		step.Text = fmt.Sprintf("%d of %s in the last hour failed; the log of %s says: %s", r.Failures, many(int(r.Requests), "request"), c.Server, c.Title)
+		if r.Requests == 0 {
+			step.Text = fmt.Sprintf("the log of %s says: %s (%s)", c.Server, c.Title, many(int(c.Lines), "line"))
+		}
+	case r.Failures > 0:
+		step.Result = Warning
+		step.Text = fmt.Sprintf("%d of %s in the last hour failed, and no line says why: give it the error log and the application's log as well", r.Failures, many(int(r.Requests), "request"))
+	}
+	for i := range r.Causes[:min(len(r.Causes), 5)] {
+		c := &r.Causes[i]
+		line := fmt.Sprintf("%d x %s: %s: %s", max(c.Failures, c.Lines), c.Kind, c.Server, c.Title)
+		if c.Upstream != "" {
+			line += " (upstream " + clip(c.Upstream) + ", " + s.whose(c.Upstream) + ")"
+		}
+		if !c.Last.IsZero() {
+			line += ", the last " + fault.Span(now.Sub(c.Last)) + " ago"
+		}
+		if !c.Sure {
+			line += "; the times fit, no line says it"
+		}
+		step.Lines = append(step.Lines, line)
+		if len(c.Said) > 0 {
+			step.Lines = append(step.Lines, clip(c.Said[0]))
+		}
+	}
+	if r.Unexplained > 0 && len(r.Causes) > 0 {
+		step.Lines = append(step.Lines, fmt.Sprintf("%d failures that no line explains", r.Unexplained))
+	}
+	step.Lines = append(append(step.Lines, r.Unread...), r.Notes...)
+	if len(r.Unread) > 0 {
+		step.Result = Warning
+	}
+	return step
+}
+
+// whose says whether an upstream that a log names is what is looked at.
+func (s *subject) whose(upstream string) string {
+	for _, p := range s.places {
+		if at := authorityOfPlace(p); strings.Contains(upstream, at) || !p.unix() && strings.Contains(upstream, p.url.Host) {
+			return "this target"
+		}
+		for _, ip := range p.asked {
+			if strings.Contains(upstream, netip.AddrPortFrom(ip, portNumber(p)).String()) {
+				return "this target"
+			}
+		}
+	}
+	return "not this target's address"
+}
+
+func portNumber(p *place) uint16 {
+	n, _ := strconv.ParseUint(portOf(p.url), 10, 16)
+	return uint16(n)
 }
 
 // callLog tells what the gateway noted of the target lately.
 func (d *doctor) callLog(ctx context.Context, s *subject) {
-	q := CallQuery{Model: s.model, Since: d.began.Add(-logWindow), Limit: logCalls}
+	q := CallQuery{Model: s.model, Since: d.began.Add(-LogWindow), Limit: logCalls}
 	if s.service != nil {
 		q.Service = s.service.Name
 	}

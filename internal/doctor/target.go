@@ -82,7 +82,9 @@ func (d *doctor) subject(target string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.named = true
+	if p.named = !d.o.OnlyConfigured || d.configured(p); !p.named && p.unix() {
+		return nil, cannotf("no target of %s is at %s", d.configName(), p.shown)
+	}
 	if d.o.Path != "" {
 		p.setPath(d.o.Path)
 		p.shown = shownURL(p.url)
@@ -127,7 +129,10 @@ func (d *doctor) serviceSubject(name string) (*subject, error) {
 // dress gives a place what the service's configuration says of its upstream.
 func (d *doctor) dress(p *place, svc *catalog.Service) (err error) {
 	u := &svc.Upstream
-	p.named, p.service, p.health, p.proxy = true, svc.Name, u.Health, u.ProxyProtocol
+	p.named, p.service, p.proxy = true, svc.Name, u.ProxyProtocol
+	if h := u.Health; h != nil && h.Type != "tcp" && h.Type != "tls" { // those ask for no page
+		p.health = h
+	}
 	p.protocol = protocolOf(u.Protocol)
 	if u.Host != "" && u.Host != "target" && u.Host != "caller" {
 		p.host = u.Host
@@ -166,6 +171,22 @@ func (d *doctor) serviceAt(p *place) *catalog.Service {
 		}
 	}
 	return nil
+}
+
+// configured says whether the configuration has a place's host and port among its targets or providers.
+func (d *doctor) configured(p *place) bool {
+	if d.serviceAt(p) != nil {
+		return true
+	}
+	if d.o.Config == nil {
+		return false
+	}
+	for _, c := range d.o.Config.Providers {
+		if u, err := url.Parse(c.BaseURL); err == nil && u.Scheme == p.url.Scheme && u.Host != "" && strings.EqualFold(authority(u), authority(p.url)) {
+			return true
+		}
+	}
+	return false
 }
 
 // authority is a URL's host and port, with the port that its scheme has.

@@ -92,6 +92,12 @@ func (d *doctor) behind(v *Verdict, main *Step) {
 			v.Advice = append(slices.Clone(s.Advice), v.Advice...)
 		case s.Part == Performance && s.Kind == "":
 			v.Evidence = append(v.Evidence, "the upstream's host: "+s.Text)
+		case s.Part == Logs && s.Name == "log files" && s.Kind != "":
+			// What a crash or the kernel's kill says of itself lies deeper than what the network shows.
+			v.Evidence = append(v.Evidence, "the log files: "+s.Text)
+			if deeper(s.Kind, main.Kind) {
+				v.Advice = append(slices.Clone(s.Advice), v.Advice...)
+			}
 		case s.Part == Logs && s.Kind == main.Kind:
 			v.Evidence = append(v.Evidence, "the call log: "+s.Text)
 		case s.Name == "address" && e != nil && e.At == fault.AtUpstreamLink:
@@ -99,6 +105,12 @@ func (d *doctor) behind(v *Verdict, main *Step) {
 			v.Advice = append(slices.Clone(s.Advice), v.Advice...)
 		}
 	}
+}
+
+// deeper says whether what a log tells can be what lies behind the fault that was met.
+func deeper(told, met fault.Kind) bool {
+	e := fault.Lookup(met)
+	return told == met || e != nil && (slices.Contains(e.DependsOn, told) || e.At == fault.AtUpstreamLink)
 }
 
 // ruledOut lists what went well, for one target or ("") all of them.

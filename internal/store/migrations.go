@@ -111,6 +111,21 @@ CREATE TABLE owned (
 CREATE INDEX owned_id ON owned (id);
 CREATE INDEX owned_tenant ON owned (tenant, provider, kind);
 `,
+	`
+-- Incidents (internal/incident). Their ids sort by the time of their onset; times are Unix milliseconds. services is
+-- the names that were hit, each between two |. data is all of it, as JSON. going is the fingerprint of one that is not
+-- over: of each there is one, also while two processes write.
+CREATE TABLE incidents (
+	id        TEXT    PRIMARY KEY,
+	going     TEXT    UNIQUE,
+	state     TEXT    NOT NULL,
+	kind      TEXT    NOT NULL,
+	services  TEXT    NOT NULL,
+	last_seen INTEGER NOT NULL,
+	data      BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX incidents_seen ON incidents (last_seen);
+`,
 }
 
 // migrate brings the schema up to the last of list.

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -161,6 +163,22 @@ func TestSettings(t *testing.T) {
 		if got, err := db.Setting(ctx, "k"); err != nil || string(got) != value {
 			t.Errorf("got %q, %v, want %q", got, err, value)
 		}
+	}
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if err := db.UpdateSetting(ctx, "n", func(v []byte) ([]byte, error) { return append(v, 'x'), nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	broken := errors.New("broken")
+	if err := db.UpdateSetting(ctx, "n", func([]byte) ([]byte, error) { return nil, broken }); !errors.Is(err, broken) {
+		t.Errorf("a change that failed gave %v", err)
+	}
+	if got, err := db.Setting(ctx, "n"); err != nil || string(got) != strings.Repeat("x", 20) {
+		t.Errorf("20 changes made %q, %v", got, err)
 	}
 	for range 2 {
 		if err := db.DeleteSetting(ctx, "k"); err != nil {
