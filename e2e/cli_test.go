@@ -61,7 +61,7 @@ func TestWrongUse(t *testing.T) {
 		{"validate --strict x.yaml", []string{"--strict"}},
 		{"validate " + missing, []string{missing}},
 		{"explain", []string{"causeway explain:"}},
-		{"explain not-an-id", []string{`"not-an-id"`, "26 letters and digits"}},
+		{"explain 01KAPZQ4M8X3V7N2T5R9W6YB1", []string{`"01KAPZQ4M8X3V7N2T5R9W6YB1"`, "26 letters and digits"}},
 		{"explain " + noSuchCall + " --data " + filepath.Dir(missing), []string{filepath.Dir(missing)}},
 		{"explain " + noSuchCall + " --server http://127.0.0.1:1", []string{"http://127.0.0.1:1", "connection refused"}},
 		{"explain " + noSuchCall + " --server 127.0.0.1:1", []string{"127.0.0.1:1"}},

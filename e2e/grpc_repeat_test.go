@@ -127,6 +127,7 @@ func TestGRPCUnavailableIsRepeatedWhereItIsSafe(t *testing.T) {
 	t.Parallel()
 	var calls sync.Map
 	upstream := h2cUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // what is not whole yet cannot be sent again
 		w.Header().Set("Content-Type", "application/grpc")
 		if _, again := calls.LoadOrStore(r.URL.Path, true); again {
 			_, _ = w.Write([]byte{0, 0, 0, 0, 0})
