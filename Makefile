@@ -6,7 +6,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-sdk lint bench bench-quick fuzz soak soak-race golden handover attacks h2spec bench-logs
+.PHONY: comparison help run build test test-sdk test-llama lint bench bench-quick fuzz soak soak-race golden handover resilience attacks h2spec bench-logs
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,14 @@ test-sdk: build ## Every official SDK with every task over every provider dialec
 	@cd e2e/sdks && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@CAUSEWAY_SDKS=full CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -run '^TestSDKMatrix$$' $(SDKS)
 
+LLAMA_MODEL  ?= $(CAUSEWAY_TEST_GGUF)
+LLAMA_SERVER ?= $(CURDIR)/.cache/ollama
+test-llama: build ## A real Llama server behind the gateway; LLAMA_MODEL is the GGUF file of a small model
+	@test -f "$(LLAMA_MODEL)" || { echo 'make test-llama LLAMA_MODEL=FILE.gguf: name the file of a small Llama model' >&2; exit 2; }
+	@mkdir -p .cache
+	@test -x "$(LLAMA_SERVER)" || { echo 'building Ollama, once: some minutes'; GOBIN=$(CURDIR)/.cache $(GO) install github.com/ollama/ollama@v0.6.8; }
+	@LLAMA_MODEL="$(abspath $(LLAMA_MODEL))" LLAMA_SERVER="$(LLAMA_SERVER)" CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -v -run '^TestLlama$$'
+
 lint: ## go vet, staticcheck and gofumpt
 	@scripts/lint.sh
 
@@ -37,6 +45,10 @@ bench: build ## Measure beside nginx and HAProxy; writes docs/benchmarks.md (abo
 bench-quick: build ## The same, short and noisy
 	@scripts/need.sh nginx haproxy
 	@$(GO) run ./bench -causeway bin/causeway -quick $(BENCH)
+
+comparison: build ## What nginx, HAProxy, Apache and Caddy say of the same failures; writes docs/comparison.md
+	@scripts/need.sh nginx haproxy apache2 caddy python3-requests python3-httpx
+	@$(GO) run ./bench/compare -causeway bin/causeway
 
 FUZZTIME ?= 60s
 fuzz: ## Run every fuzzer for FUZZTIME (default 60s) each
@@ -54,6 +66,10 @@ soak-race: scripts/need-go.sh ## The same with the race detector in the program
 
 handover: build ## 100 reloads, 20 hand-overs and 20 certificate changes under 1,000 calls a second
 	@CAUSEWAY_HANDOVER=full CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -timeout 20m -run TestHandOverUnderLoad -v
+
+RATE ?= 2000
+resilience: build ## One of three targets killed, hung, slow or answering 500 under RATE (default 2000) calls a second; wants a quiet machine
+	@CAUSEWAY_RESILIENCE=$(RATE) CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -timeout 20m -v -run '^TestResilience|^TestNoRetryStorm'
 
 h2spec: build ## h2spec's cases on HTTP/2 with and without TLS, beside x/net/http2 alone
 	@CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -v -run '^TestH2spec$$'

@@ -21,10 +21,10 @@ var floors = [][]string{
 	{"internal/fault", "internal/catalog", "internal/journey", "internal/faulty"},
 	{
 		"internal/route", "internal/wire", "internal/upstream", "internal/policy", "internal/llm",
-		"internal/coding", "internal/diagnose", "internal/child", "internal/host", "internal/shed", "internal/certs", "internal/meter", "internal/ledger", "internal/listen", "internal/identity", "internal/store",
-		"internal/sign", "internal/fetch", "internal/responses", "internal/owner", "internal/choose", "internal/budget", "internal/price", "internal/tokens", "internal/mask", "internal/probe", "internal/logs",
+		"internal/coding", "internal/diagnose", "internal/history", "internal/child", "internal/host", "internal/shed", "internal/certs", "internal/meter", "internal/ledger", "internal/listen", "internal/identity", "internal/store",
+		"internal/sign", "internal/fetch", "internal/responses", "internal/owner", "internal/choose", "internal/budget", "internal/price", "internal/tokens", "internal/mask", "internal/probe", "internal/logs", "internal/incident", "internal/hook", "internal/cache", "internal/drill",
 	},
-	{"internal/snapshot", "internal/gateway", "internal/admin", "internal/doctor"},
+	{"internal/snapshot", "internal/gateway", "internal/admin", "internal/doctor", "internal/paste"},
 	{"internal/app"},
 	{"cmd/causeway"},
 }
@@ -32,6 +32,7 @@ var floors = [][]string{
 // crossings are the imports between packages of one floor that are part of the plan.
 var crossings = map[string][]string{
 	"internal/journey": {"internal/fault"},
+	"internal/catalog": {"internal/fault"}, // hooks are for kinds of failures
 	"internal/faulty":  {"internal/fault"},
 	"internal/gateway": {"internal/snapshot"},
 	"internal/doctor":  {"internal/snapshot"},

@@ -23,12 +23,13 @@ const (
 	// DeadAfter is how many calls in a row must fail.
 	DeadAfter = 3
 	// firstTrial and mostTrial bound the pause before a trial: it doubles with each that fails. An outage
-	// of a minute costs two of them, and is over for callers half a minute after its end at the latest.
-	firstTrial = 10 * time.Second
-	mostTrial  = 30 * time.Second
-	// firstProbe and mostProbe bound the pause before a probe.
+	// of a minute costs seven of them, each of which goes on elsewhere, and is over for callers within ten seconds of its end.
+	firstTrial = 5 * time.Second
+	mostTrial  = 9 * time.Second
+	// firstProbe and mostProbe bound the pause before a probe: with the time that a probe of a target that hangs may
+	// take, less than ten seconds.
 	firstProbe = time.Second
-	mostProbe  = 30 * time.Second
+	mostProbe  = 5 * time.Second
 	// silent is how long a target gets no trial after a probe that failed; probes go on meanwhile.
 	silent = time.Minute
 	// lease is how long a trial may take before another call may be one.

@@ -76,10 +76,10 @@ func TestAnOutageCostsFewCallsAndEndsSoon(t *testing.T) {
 				}
 				c.pass(time.Second)
 			}
-			if wasted < DeadAfter || wasted > 5 || probes && wasted > DeadAfter {
+			if wasted < DeadAfter || wasted > 8 || probes && wasted > DeadAfter {
 				t.Errorf("%d calls were wasted on it", wasted)
 			}
-			if back <= 0 || back > 30*time.Second {
+			if back <= 0 || back > 10*time.Second {
 				t.Errorf("it had calls again %s after its recovery", back)
 			}
 			t.Logf("%d calls wasted, back after %s", wasted, back)
@@ -129,7 +129,7 @@ func TestAProbeSavesTrialsAndFindsTheRecovery(t *testing.T) {
 		}
 		target.Probed(c.now(), false)
 	}
-	if pauses[0] != time.Second || pauses[3] != 8*time.Second || pauses[7] != mostProbe {
+	if pauses[0] != time.Second || pauses[2] != 4*time.Second || pauses[7] != mostProbe {
 		t.Errorf("the pauses are %v", pauses)
 	}
 	target.Probed(c.now(), true)
