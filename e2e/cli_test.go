@@ -125,9 +125,11 @@ services:
     upstream:
       targets: [{url: "http://127.0.0.1:9001"}]
       tls: {ca_file: "${E2E_NO_SUCH_VARIABLE}"}
-    policies: {cache: {ttl: 30s}}
+    policies: {body_limit: 1MiB}
 applications:
   web: {keys: [0123456789abcdef], subscribes: [ordres]}
+providers:
+  sealed: {kind: openai, keys: [{sealed: abc}]}
 `
 
 func TestValidate(t *testing.T) {
@@ -152,8 +154,8 @@ func TestValidate(t *testing.T) {
 		{"3:3", []string{"max_bdy", "max_body"}},
 		{"4:10", []string{"soon", "30s"}},
 		{"10:23", []string{"E2E_NO_SUCH_VARIABLE"}},
-		{"11:16", []string{"cache", "version"}},
 		{"13:48", []string{"ordres", "orders"}},
+		{"15:34", []string{"sealed", "version"}},
 	} {
 		if i >= len(lines) {
 			t.Fatalf("%d faults are told, want 5:\n%s", len(lines), r.out)

@@ -117,28 +117,11 @@ func startFaultLab(t *testing.T, list []faulty.Fault) *faultLab {
 		if err != nil {
 			t.Fatalf("%s: %v", f.Name, err)
 		}
-		// Only the limit that the fault is about is short, so that a busy machine meets no other.
-		connect, first, idle := "10s", "10s", "10s"
-		limits := ""
-		switch f.Kind {
-		case fault.ConnectTimeout, fault.TLSHandshakeTimeout, fault.HTTP2HandshakeTimeout:
-			connect = "300ms"
-		case fault.FirstByteTimeout:
-			first, idle = "300ms", "300ms"
-		case fault.IdleTimeout:
-			idle = "300ms"
-		case fault.TotalTimeout:
-			limits = ", total: 700ms"
-		}
-		if f.Row == "36" { // what comes before the silence need not be an answer's first byte
-			first, idle = "300ms", "300ms"
-		}
-		limits = fmt.Sprintf("connect: %s, send: 10s, first_byte: %s, idle: %s", connect, first, idle) + limits
 		more := ""
 		if up.Protocol != "" {
 			more = "protocol: " + up.Protocol + ", "
 		}
-		more += fmt.Sprintf("timeouts: {%s}, retries: {max: 0}, tls: %s", limits, tlsSettings(up))
+		more += fmt.Sprintf("timeouts: {%s}, retries: {max: 0}, tls: %s", faultLimits(f), tlsSettings(up))
 		if !f.LLM {
 			fmt.Fprintf(&services, "  %s:\n    access: open\n    routes: [{path: /%s/*}]\n    upstream: {targets: [{url: %q}], %s}\n", f.Name, f.Name, up.URL, more)
 		}
@@ -179,9 +162,6 @@ func (l *faultLab) meetAt(t *testing.T, f faulty.Fault, v verdict, door, form st
 	}
 	if form == "stream" && !f.LLM { // bytes that came before the break need not be a stream's
 		kinds = append(kinds, fault.IncompatibleResponse, fault.MalformedStream, fault.TruncatedStream)
-	}
-	if form == "stream" && f.Row == "18" { // a provider is offered HTTP/2, where the alert comes in the place of its first frame
-		kinds = append(kinds, fault.TLSAlert)
 	}
 	if form == "stream" && f.Name == "tls_alert_protocol" { // it knows none of what it was offered, HTTP/2 among it
 		kinds = append(kinds, fault.HTTP2NotAgreed)

@@ -6,30 +6,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"strings"
 
-	"causeway/internal/app"
 	"causeway/internal/drill"
 )
 
 // remote asks a running instance to drill itself. there is false where none was named and none runs.
 func (f *drillFlags) remote(ctx context.Context, tell func(drill.Step)) (r *drill.Report, there bool, err error) {
-	client, base, token := http.DefaultClient, strings.TrimRight(f.server, "/"), f.token
-	if base == "" {
-		socket := app.SocketPath(f.data)
-		if _, err := os.Stat(socket); err != nil {
-			return nil, false, nil
-		}
-		client, base = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		}}}, "http://localhost"
-	} else if token == "" {
-		token = os.Getenv("CAUSEWAY_TOKEN")
+	if f.server == "" && !runs(f.data) {
+		return nil, false, nil
 	}
+	client, base, token := reach(f.server, f.token, f.data)
+	defer client.CloseIdleConnections()
 	body, err := json.Marshal(map[string]any{"only": f.only, "faults": f.faults, "full": f.full, "try": f.try})
 	if err != nil {
 		return nil, true, err

@@ -75,25 +75,17 @@ func (f *explainFlags) run(cmd *cobra.Command, id journey.ID) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 	defer cancel()
 	out := cmd.OutOrStdout()
-	if f.server != "" {
-		if f.token == "" {
-			f.token = os.Getenv("CAUSEWAY_TOKEN")
-		}
-		return askFailed(f.ask(ctx, out, http.DefaultClient, strings.TrimRight(f.server, "/"), id))
+	if f.server == "" && !runs(f.data) {
+		return f.read(ctx, out, id)
 	}
-	socket := app.SocketPath(f.data)
-	if _, err := os.Stat(socket); err == nil {
-		client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		}}}
-		err := f.ask(ctx, out, client, "http://localhost", id)
-		var down *net.OpError
-		if err == nil || !errors.As(err, &down) || down.Op != "dial" {
-			return askFailed(err)
-		}
+	client, base, token := reach(f.server, f.token, f.data)
+	defer client.CloseIdleConnections()
+	err := f.ask(ctx, out, client, base, token, id)
+	var down *net.OpError
+	if f.server == "" && errors.As(err, &down) && down.Op == "dial" {
+		return f.read(ctx, out, id) // a killed instance has left its socket
 	}
-	return f.read(ctx, out, id)
+	return askFailed(err)
 }
 
 // askFailed makes an error of asking the program's last word; nil stays nil.
@@ -106,7 +98,7 @@ func askFailed(err error) error {
 }
 
 // ask gets the explanation from a running instance.
-func (f *explainFlags) ask(ctx context.Context, out io.Writer, client *http.Client, base string, id journey.ID) error {
+func (f *explainFlags) ask(ctx context.Context, out io.Writer, client *http.Client, base, token string, id journey.ID) error {
 	u, err := url.JoinPath(base, "/api/v1/calls/", id.String(), "/explanation")
 	if err != nil {
 		return fmt.Errorf("--server %q is not a URL", base)
@@ -119,8 +111,8 @@ func (f *explainFlags) ask(ctx context.Context, out io.Writer, client *http.Clie
 	if f.json {
 		rq.Header.Set("Accept", "application/json")
 	}
-	if f.token != "" {
-		rq.Header.Set("Authorization", "Bearer "+f.token)
+	if token != "" {
+		rq.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := client.Do(rq)
 	if err != nil {

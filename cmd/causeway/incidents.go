@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway/internal/admin"
-	"causeway/internal/app"
 	"causeway/internal/fault"
 	"causeway/internal/journey"
 )
@@ -74,17 +72,8 @@ func unasked(format string, args ...any) error {
 
 // get asks the running instance.
 func (f *incidentsFlags) get(ctx context.Context, path string) ([]byte, error) {
-	client, base, token := http.DefaultClient, strings.TrimRight(f.server, "/"), f.token
-	if base == "" {
-		socket := app.SocketPath(f.data)
-		client, base = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		}}}, "http://localhost"
-		defer client.CloseIdleConnections()
-	} else if token == "" {
-		token = os.Getenv("CAUSEWAY_TOKEN")
-	}
+	client, base, token := reach(f.server, f.token, f.data)
+	defer client.CloseIdleConnections()
 	rq, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return nil, unasked("--server %q is not a URL", f.server)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway/internal/admin"
-	"causeway/internal/app"
 )
 
 type reconcileFlags struct {
@@ -71,13 +69,14 @@ func (f *reconcileFlags) run(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return notCompared("%v", err)
 	}
-	client, base, err := f.instance()
-	if err != nil {
-		return err
+	if f.server == "" && !runs(f.data) {
+		return notCompared("no instance runs on %s: start it, or name another with --data or --server", f.data)
 	}
+	client, base, token := reach(f.server, f.token, f.data)
+	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(cmd.Context(), 5*time.Minute)
 	defer cancel()
-	answer, err := f.ask(ctx, client, base, bill)
+	answer, err := f.ask(ctx, client, base, token, bill)
 	if err != nil {
 		return err
 	}
@@ -120,33 +119,15 @@ func readUsage(in io.Reader, file string) ([]byte, error) {
 	return bill, nil
 }
 
-// instance is how the running instance is reached.
-func (f *reconcileFlags) instance() (client *http.Client, base string, err error) {
-	if f.server != "" {
-		if f.token == "" {
-			f.token = os.Getenv("CAUSEWAY_TOKEN")
-		}
-		return http.DefaultClient, strings.TrimRight(f.server, "/"), nil
-	}
-	socket := app.SocketPath(f.data)
-	if _, err := os.Stat(socket); err != nil {
-		return nil, "", notCompared("no instance runs on %s: start it, or name another with --data or --server", f.data)
-	}
-	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket)
-	}}}, "http://localhost", nil
-}
-
 // ask has the running instance compare.
-func (f *reconcileFlags) ask(ctx context.Context, client *http.Client, base string, bill []byte) ([]byte, error) {
+func (f *reconcileFlags) ask(ctx context.Context, client *http.Client, base, token string, bill []byte) ([]byte, error) {
 	rq, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v1/usage/reconcile?provider="+url.QueryEscape(f.provider), bytes.NewReader(bill))
 	if err != nil {
 		return nil, notCompared("--server %q is not a URL", f.server)
 	}
 	rq.Header.Set("Content-Type", "text/csv")
-	if f.token != "" {
-		rq.Header.Set("Authorization", "Bearer "+f.token)
+	if token != "" {
+		rq.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := client.Do(rq)
 	if err != nil {

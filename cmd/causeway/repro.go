@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway/internal/admin"
-	"causeway/internal/app"
 	"causeway/internal/journey"
 )
 
@@ -134,16 +132,8 @@ func agreed(cmd *cobra.Command, question string) bool {
 func (f *reproFlags) ask(ctx context.Context, id journey.ID, wish map[string]any) (*admin.Repro, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	client, base := http.DefaultClient, strings.TrimRight(f.server, "/")
-	if base == "" {
-		socket := app.SocketPath(f.data)
-		client, base = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", socket)
-		}}}, "http://localhost"
-	} else if f.token == "" {
-		f.token = os.Getenv("CAUSEWAY_TOKEN")
-	}
+	client, base, token := reach(f.server, f.token, f.data)
+	defer client.CloseIdleConnections()
 	body, err := json.Marshal(wish)
 	if err != nil {
 		return nil, err
@@ -153,8 +143,8 @@ func (f *reproFlags) ask(ctx context.Context, id journey.ID, wish map[string]any
 		return nil, fmt.Errorf("--server %q is not a URL", f.server)
 	}
 	rq.Header.Set("Content-Type", "application/json")
-	if f.token != "" {
-		rq.Header.Set("Authorization", "Bearer "+f.token)
+	if token != "" {
+		rq.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := client.Do(rq)
 	if err != nil {

@@ -51,7 +51,11 @@ func (c *judgement) operatorAdvice() []string {
 		return []string{"From the gateway's host: nc -vz -w 5 " + hostAndPort(addr)}
 	case fault.TLSUnknownAuthority, fault.TLSCertificateExpired, fault.TLSCertificateNotYet, fault.TLSNameMismatch, fault.TLSCertificateInvalid,
 		fault.TLSIntermediateMissing, fault.TLSPinMismatch, fault.TLSClientCertRejected, fault.TLSClientCertificate, fault.TLSVersionMismatch, fault.TLSUnrecognizedName, fault.TLSAlert, fault.TLSHandshakeClosed, fault.TLSHandshakeReset:
-		return []string{"Look at the handshake from the gateway's host: " + openssl(a)}
+		look := []string{"Look at the handshake from the gateway's host: " + openssl(a)}
+		if also := c.second(true); also != "" {
+			return append([]string{"Mend both at once: " + also + ". A new certificate has to be in date, for the right name (or " + c.key("tls.server_name") + " has to name what it is for), and of an authority that the gateway trusts."}, look...)
+		}
+		return look
 	case fault.TLSToPlainPort:
 		return []string{"Change the target " + target + " to " + strings.Replace(target, "https://", "http://", 1) + "."}
 	case fault.PlainToTLSPort:

@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"strings"
+
 	"causeway/internal/fault"
 	"causeway/internal/journey"
 )
@@ -61,6 +63,51 @@ func (t teller) certificate(k fault.Kind, facts *journey.TLSFacts) string {
 		return of + " cannot be accepted: " + invalidReason(facts.Reason) + "."
 	}
 	return ""
+}
+
+// second is what else is wrong with a server's certificate that was refused for another reason: verifying stops at the
+// first, and who mends that alone meets the other next. It is "" where nothing is.
+func (c *judgement) second(full bool) string {
+	a := c.about
+	if a == nil || a.TLS == nil || certificateKind(a.TLS.Reason) != c.kind {
+		return ""
+	}
+	t := a.TLS
+	switch c.kind {
+	case fault.TLSCertificateExpired, fault.TLSCertificateNotYet, fault.TLSUnknownAuthority, fault.TLSIntermediateMissing:
+		if t.ServerName == "" || len(t.Names) == 0 || isFor(t.Names, t.ServerName) || strings.HasPrefix(t.Reason, "issuer_") {
+			break
+		}
+		if full {
+			return "it is not for the name asked for either, " + t.ServerName + " (it is for " + nameList(t.Names) + ")"
+		}
+		return "it is not for the name asked for either"
+	}
+	if c.in.Time.IsZero() || t.NotAfter.IsZero() || dateKind(c.kind) {
+		return ""
+	}
+	teller := teller{c: c, full: full}
+	switch {
+	case c.in.Time.After(t.NotAfter):
+		return "it has expired as well" + teller.date(", on ", t.NotAfter)
+	case c.in.Time.Before(t.NotBefore):
+		return "it is not valid yet as well" + teller.date(", but from ", t.NotBefore)
+	}
+	return ""
+}
+
+// isFor tells whether one of a certificate's names is the one asked for (RFC 9525 section 6.3: a wildcard stands for
+// one whole label, the first).
+func isFor(names []string, asked string) bool {
+	asked = strings.ToLower(strings.TrimSuffix(asked, "."))
+	_, parent, _ := strings.Cut(asked, ".")
+	for _, name := range names {
+		name = strings.ToLower(strings.TrimSuffix(name, "."))
+		if name == asked || parent != "" && name == "*."+parent {
+			return true
+		}
+	}
+	return false
 }
 
 // invalidReason is the rule that a certificate breaks.

@@ -26,6 +26,12 @@ func (c *judgement) detail(f *fault.Finding) {
 	if c.behind != nil {
 		f.Detail, f.SafeDetail = withBehind(f.Detail, c.behind), withBehind(f.SafeDetail, c.behind)
 	}
+	if c.in.Detail == "" {
+		if also := c.second(true); also != "" {
+			f.Detail = strings.TrimSuffix(f.Detail, ".") + "; " + also + "."
+			f.SafeDetail = strings.TrimSuffix(f.SafeDetail, ".") + "; " + c.second(false) + "."
+		}
+	}
 	if full := c.childSentence(true); full != "" {
 		f.Detail = strings.TrimSuffix(f.Detail, ".") + "; " + full + "."
 		f.SafeDetail = strings.TrimSuffix(f.SafeDetail, ".") + "; " + c.childSentence(false) + "."

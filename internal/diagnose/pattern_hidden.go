@@ -108,6 +108,9 @@ func (c *judgement) hiddenLimit(p *journey.Past, a *journey.Attempt) *pattern {
 	if p.Size.Count < 3 || n < 512 || p.Size.Count*2 < p.Size.Of || a.BodyInLen == n {
 		return nil
 	}
+	if !p.Good && !p.GoodBefore {
+		return nil // a limit lets what is smaller through: where nothing ever was whole, a program breaks off
+	}
 	x := &pattern{word: "hidden_limit", cause: fault.Configuration, confidence: "likely"}
 	way, whose := "answers break", "a buffer or a limit on answers"
 	if a.Phase <= journey.PhaseSend {

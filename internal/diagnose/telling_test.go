@@ -85,8 +85,8 @@ func TestDetailsNameWhatGaveUp(t *testing.T) {
 		{"the provider, in ours", model(fault.QuotaExhausted, 429), "prov: the provider's account has no credit left (it answered 429)."},
 		{"one target of several", facts()["no healthy target, expired certificates"], "orders: none of 3 targets is healthy; behind it, at 2 of them: the upstream's certificate has expired (tls_certificate_expired)."},
 		{"all targets alike", facts()["no healthy target, refused"], "orders: none of 2 targets is healthy; behind it, at all of them: the upstream refused the connection (connection_refused)."},
-		{"the rule that a certificate breaks", facts()["certificate not for servers"], "orders: the certificate of 10.66.77.88:59001 cannot be accepted: it is not meant for servers (its extended key usage lacks serverAuth)."},
-		{"a missing intermediate", facts()["intermediate certificate missing"], "orders: 10.66.77.88:59001 sent its own certificate without that of the authority that signed it, CN=canary-host.internal.example authority."},
+		{"the rule that a certificate breaks", facts()["certificate not for servers"], "orders: the certificate of 10.66.77.88:59001 cannot be accepted: it is not meant for servers (its extended key usage lacks serverAuth); it has expired as well, on 2026-03-01 10:00 UTC."},
+		{"a missing intermediate", facts()["intermediate certificate missing"], "orders: 10.66.77.88:59001 sent its own certificate without that of the authority that signed it, CN=canary-host.internal.example authority; it has expired as well, on 2026-03-01 10:00 UTC."},
 		{"whose dates are over", facts()["expired intermediate certificate"], "orders: a certificate that 10.66.77.88:59001 sent with its own, of the authority that signed it (CN=canary-host.internal.example), expired on 2026-03-01 10:00 UTC."},
 	}
 	for _, test := range tests {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"causeway/internal/fault"
 )
 
 // mostDifferences is how many differences of two bodies are listed.
@@ -164,7 +166,7 @@ func short(v any) string {
 	}
 	const most = 60
 	if len(out) > most {
-		return clean(string(out[:most])) + "..."
+		return fault.Clean(string(out[:most])) + "..."
 	}
-	return clean(string(out))
+	return fault.Clean(string(out))
 }

@@ -364,9 +364,9 @@ func answerOfRepro(g *answer) *ReproAnswer {
 func excerpt(body []byte) string {
 	const most = 1000
 	if len(body) > most {
-		return clean(string(body[:most])) + "..."
+		return fault.Clean(string(body[:most])) + "..."
 	}
-	return clean(string(body))
+	return fault.Clean(string(body))
 }
 
 // conclude says what the two answers mean.

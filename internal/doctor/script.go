@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"causeway/internal/catalog"
+	"causeway/internal/fault"
 )
 
 // script is a POSIX shell script that makes the direct request with curl, for the upstream's owner. What the
@@ -107,7 +108,7 @@ func plainText(body []byte) bool {
 }
 
 // comment keeps a text within its line.
-func comment(s string) string { return clean(s) }
+func comment(s string) string { return fault.Clean(s) }
 
 // quoteShell quotes a word for a POSIX shell.
 func quoteShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

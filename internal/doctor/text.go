@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"causeway/internal/fault"
 )
@@ -63,7 +61,7 @@ func (p *Printer) Begin(_ Part, name, target string) {
 		return
 	}
 	p.clear()
-	p.printf("%s", p.paint(dim, clean("  ... "+name+" "+target)))
+	p.printf("%s", p.paint(dim, fault.Clean("  ... "+name+" "+target)))
 	p.pending = true
 }
 
@@ -85,7 +83,7 @@ func (p *Printer) Step(s Step) {
 		p.printf("%s\n", p.paint(bold, parts[s.Part]))
 	}
 	if s.Target != "" && s.Target != p.last && s.Part == Status {
-		p.printf("  %s\n", p.paint(dim, clean(s.Target)))
+		p.printf("  %s\n", p.paint(dim, fault.Clean(s.Target)))
 		p.last = s.Target
 	}
 	word, code := "ok   ", green
@@ -97,13 +95,13 @@ func (p *Printer) Step(s Step) {
 	case Skipped:
 		word, code = "-    ", dim
 	}
-	text := clean(s.Text)
+	text := fault.Clean(s.Text)
 	if s.Kind != "" && s.Result != OK {
 		text = p.paint(bold, string(s.Kind)) + ": " + text
 	}
-	p.printf("  %s %-12s %s\n", p.paint(code, word), clean(s.Name), text)
+	p.printf("  %s %-12s %s\n", p.paint(code, word), fault.Clean(s.Name), text)
 	for _, l := range s.Lines {
-		p.printf("        %s\n", p.paint(dim, clean(l)))
+		p.printf("        %s\n", p.paint(dim, fault.Clean(l)))
 	}
 }
 
@@ -122,7 +120,7 @@ func (p *Printer) Verdict(r *Report) {
 	default:
 		p.printf("  %s  %s\n", p.paint(red, "fault"), p.paint(bold, v.Title))
 	}
-	p.printf("  %s\n", clean(v.Detail))
+	p.printf("  %s\n", fault.Clean(v.Detail))
 	if v.Cause != "" {
 		cause := "cause: " + strings.ReplaceAll(string(v.Cause), "_", " ")
 		if v.Confidence != "" {
@@ -135,7 +133,7 @@ func (p *Printer) Verdict(r *Report) {
 	if len(v.Advice) > 0 {
 		p.printf("\n%s\n", p.paint(bold, "What to do"))
 		for i, a := range v.Advice {
-			p.printf("  %d. %s\n", i+1, clean(a))
+			p.printf("  %d. %s\n", i+1, fault.Clean(a))
 		}
 	}
 	p.list("Also worth a look", v.Warnings, "- ")
@@ -150,28 +148,6 @@ func (p *Printer) list(heading string, items []string, bullet string) {
 	}
 	p.printf("\n%s\n", p.paint(bold, heading))
 	for _, s := range items {
-		p.printf("  %s%s\n", bullet, clean(s))
+		p.printf("  %s%s\n", bullet, fault.Clean(s))
 	}
-}
-
-// clean makes a stranger's text safe to print on a terminal.
-func clean(s string) string {
-	bare := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	if strings.IndexFunc(s, bare) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1, r < utf8.RuneSelf && !unicode.IsPrint(r):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case !unicode.IsPrint(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-		i += n
-	}
-	return b.String()
 }

@@ -212,10 +212,11 @@ var callerRows = []Entry{
 	{
 		Kind: ObjectNotFound, Status: 404, Proxy: "http_request_error", Cause: Caller, Again: Never, At: AtGateway,
 		Title:        "There is no such file or batch",
-		Explain:      "No file or batch with this id was made through the gateway by the application that asks. What another application made, or what was made at the provider itself, does not exist for it.",
-		CallerAdvice: []string{"Ask with a key of the application that made it.", "Upload the file through the gateway, and use the id that the answer names."},
+		Explain:      "No file, batch or cached content with this id was made through the gateway by the application that asks. What another application made, or what was made at the provider itself, does not exist for it.",
+		CallerAdvice: []string{"Ask with a key of the application that made it.", "Upload the file through the gateway, and use the id that the answer names.", "Send what a cached content holds in the request itself."},
 		OperatorAdvice: []string{
 			"Whose files and batches are whose is kept in the database of the gateway; what was made elsewhere can't be claimed.",
+			"Gemini's cached contents are made at the provider, so that whose they are is not known: where several applications share a provider's key none of them may use one. With keys: caller on the provider each uses its own.",
 		},
 	},
 	{

@@ -24,10 +24,10 @@ func Text(dst []byte, c *Call, colour bool) []byte {
 		}
 		t.linef("%s  %s", t.paint(bad, head), t.paint(bold, entryOf(f.Kind).Title))
 		if d := f.Detail; d != "" {
-			t.linef("%s", clean(d))
+			t.linef("%s", Clean(d))
 		}
 		if f.Because != "" {
-			t.linef("%s", clean(f.Because))
+			t.linef("%s", Clean(f.Because))
 		}
 	}
 	t.linef("")
@@ -42,7 +42,7 @@ func Text(dst []byte, c *Call, colour bool) []byte {
 	if f != nil {
 		if f.Check != "" {
 			t.heading("What would settle it")
-			t.linef("  %s", clean(f.Check))
+			t.linef("  %s", Clean(f.Check))
 		}
 		t.advice(View{Full: true}.advice(f, entryOf(f.Kind)))
 		t.heading("Repeat it?")
@@ -95,14 +95,14 @@ func (t *text) list(heading string, items []string, bullet string) {
 	}
 	t.heading(heading)
 	for _, s := range items {
-		t.linef("  %s%s", bullet, clean(s))
+		t.linef("  %s%s", bullet, Clean(s))
 	}
 }
 
 func (t *text) advice(items []string) {
 	t.heading("What to do")
 	for i, s := range items {
-		t.linef("  %d. %s", i+1, clean(s))
+		t.linef("  %d. %s", i+1, Clean(s))
 	}
 }
 
@@ -160,7 +160,7 @@ func (t *text) facts(c *Call) {
 
 func (t *text) fact(name, value string) {
 	if value != "" {
-		t.linef("  %s %s", t.paint(dim, fmt.Sprintf("%-6s", name)), clean(value))
+		t.linef("  %s %s", t.paint(dim, fmt.Sprintf("%-6s", name)), Clean(value))
 	}
 }
 
@@ -172,17 +172,17 @@ func (t *text) attempts(list []CallAttempt) {
 	t.heading("Attempts")
 	width := len("target")
 	for i := range list {
-		width = min(60, max(width, utf8.RuneCountInString(clean(list[i].Target))))
+		width = min(60, max(width, utf8.RuneCountInString(Clean(list[i].Target))))
 	}
 	t.linef("  %s", t.paint(dim, fmt.Sprintf("#  %-*s  %9s  %9s  outcome", width, "target", "at", "took")))
 	for i := range list {
 		a := &list[i]
-		t.linef("  %-2d %-*s  %9s  %9s  %s", i+1, width, clean(a.Target), Span(a.Start), Span(a.Total), a.outcome())
+		t.linef("  %-2d %-*s  %9s  %9s  %s", i+1, width, Clean(a.Target), Span(a.Start), Span(a.Total), a.outcome())
 		if p := phases(a); p != "" {
 			t.linef("     %s", t.paint(dim, p))
 		}
 		if a.Why != "" {
-			t.linef("     %s", clean(a.Why))
+			t.linef("     %s", Clean(a.Why))
 		}
 	}
 }
@@ -220,8 +220,8 @@ func retrySentence(f *Finding) string {
 	}
 }
 
-// clean makes s safe to print on a terminal.
-func clean(s string) string {
+// Clean makes a stranger's text safe to print on a terminal: what does not print is told by its number.
+func Clean(s string) string {
 	bare := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 	if strings.IndexFunc(s, bare) < 0 {
 		return s

@@ -94,6 +94,9 @@ func (c *call) crossOver() (ok, skip bool) {
 	if ok, skip := c.takeCallersKey(); !ok {
 		return false, skip
 	}
+	if ok, skip := c.foreignCache(); !ok {
+		return false, skip
+	}
 	if c.passes() {
 		if c.op == llm.Chat && c.namesThread() {
 			return c.unsupported("thread", "it names a conversation that the provider keeps, and whose it is cannot be told: send all messages")

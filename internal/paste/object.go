@@ -227,7 +227,7 @@ func cleanAll(s string) string {
 	if len(s) > 1000 {
 		s = strings.ToValidUTF8(s[:1000], "") + "..."
 	}
-	return clean(masked(s))
+	return fault.Clean(masked(s))
 }
 
 // problem reads a problem detail (RFC 9457) of somebody else's.

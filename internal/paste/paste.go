@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"causeway/internal/fault"
@@ -249,27 +248,5 @@ func clip(s string) string {
 		}
 		s = s[:n] + "..."
 	}
-	return clean(s)
-}
-
-// clean makes a stranger's text safe to print on a terminal.
-func clean(s string) string {
-	bare := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	if strings.IndexFunc(s, bare) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		c, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case c == utf8.RuneError && n == 1, c < utf8.RuneSelf && !unicode.IsPrint(c):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case !unicode.IsPrint(c):
-			fmt.Fprintf(&b, `\u%04x`, c)
-		default:
-			b.WriteRune(c)
-		}
-		i += n
-	}
-	return b.String()
+	return fault.Clean(s)
 }

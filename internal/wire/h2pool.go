@@ -138,6 +138,7 @@ func (p *h2pool) get(u *Upcall, a *journey.Attempt) (c *h2conn, http1 bool, nc n
 		nc, d.http1 = d.http1, nil
 		p.mu.Unlock()
 		if nc != nil {
+			u.own = d.up.own // what it was shown may be refused only now
 			return nil, true, nc
 		}
 		fresh = true

@@ -70,6 +70,7 @@ type h2conn struct {
 	tick      *time.Timer
 	ready     chan struct{} // closed when SETTINGS have come or the connection has failed
 	isReady   bool
+	heardAll  chan struct{} // closed when the reader has ended
 	done      sync.WaitGroup
 }
 
@@ -118,7 +119,7 @@ func (p *h2pool) newH2(nc net.Conn, agreed string, own identity) *h2conn {
 		pool: p, nc: nc, secure: p.origin.tls != nil, agreed: agreed, own: own, dialled: clock(),
 		br: bufio.NewReaderSize(nc, h2MaxFrame), streams: map[uint32]*h2stream{}, next: 1,
 		window: h2DefaultWindow, initial: h2DefaultWindow, maxFrame: h2MaxFrame, most: h2MaxStreams,
-		ready: make(chan struct{}), idleSince: clock(),
+		ready: make(chan struct{}), heardAll: make(chan struct{}), idleSince: clock(),
 	}
 	c.wake = sync.NewCond(&c.mu)
 	c.hdec = hpack.NewDecoder(4096, nil)
@@ -180,12 +181,31 @@ func (c *h2conn) write() {
 			c.out = nil
 			f := c.socketFailure(err)
 			f.sending = true
+			if c.secure && f.end == journey.EndReset {
+				c.hearOut()
+			}
 			c.failLocked(f)
 			continue
 		}
 		if len(c.waiting) > 0 && len(c.out) < h2Queue/2 {
 			c.wakeWaiting()
 		}
+	}
+}
+
+// lastWords is how long a reader is given to read what a peer had sent before it closed.
+const lastWords = 250 * time.Millisecond
+
+// hearOut lets the reader come to the end of what has arrived, when writing failed: a peer that ends a TLS connection
+// says why in an alert, which is read after the write that followed it has failed. The caller holds mu.
+func (c *h2conn) hearOut() {
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case <-c.heardAll:
+	case <-late.C:
 	}
 }
 

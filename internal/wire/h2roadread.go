@@ -23,6 +23,7 @@ func (c *h2conn) read() {
 		}
 		c.failLocked(f)
 		c.mu.Unlock()
+		close(c.heardAll)
 		return
 	}
 }
