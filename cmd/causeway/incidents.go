@@ -131,7 +131,7 @@ func (f *incidentsFlags) list(ctx context.Context, out io.Writer) error {
 	if f.json {
 		_, err = out.Write(body)
 	} else {
-		err = writeIncidents(out, &list)
+		err = writeIncidents(out, &list, f.none())
 	}
 	if err != nil {
 		return err
@@ -144,9 +144,10 @@ func (f *incidentsFlags) list(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-func writeIncidents(out io.Writer, list *admin.IncidentList) error {
+// writeIncidents writes a table, or the sentence none where there is nothing to list.
+func writeIncidents(out io.Writer, list *admin.IncidentList, none string) error {
 	if len(list.Incidents) == 0 {
-		_, err := fmt.Fprintln(out, "no incidents")
+		_, err := fmt.Fprintln(out, none)
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -160,6 +161,17 @@ func writeIncidents(out io.Writer, list *admin.IncidentList) error {
 		fmt.Fprintln(w, "...\tmore with --limit")
 	}
 	return w.Flush()
+}
+
+// none is what is told when nothing fits what was asked for.
+func (f *incidentsFlags) none() string {
+	switch {
+	case f.service != "" || f.kind != "" || f.since != "":
+		return "no incident fits what was asked for"
+	case f.state == "open":
+		return "no incident is open (--all lists those that are over)"
+	}
+	return "no incidents"
 }
 
 // place is where an incident is.

@@ -35,6 +35,22 @@ type TargetHealth struct {
 	LastGood    string       `json:"last_good,omitempty" format:"date-time" doc:"Its last good answer. Missing: none since the start."`
 	LastFailure *LastFailure `json:"last_failure,omitempty" doc:"Its last failure, as far as checks, breaker and incidents know. Missing: none."`
 	Checks      *CheckHealth `json:"checks,omitempty" doc:"Its health checks. Missing: it has none."`
+
+	KeepAlive   *LearnedKeepAlive  `json:"keep_alive,omitempty" doc:"What was learned of how long it keeps idle connections. Missing: nothing."`
+	Certificate *TargetCertificate `json:"certificate,omitempty" doc:"The certificate that it showed last. Missing: no handshake with it has gone well yet."`
+}
+
+// LearnedKeepAlive is what the gateway has learned of how long a target keeps idle connections.
+type LearnedKeepAlive struct {
+	KeptMS        int64 `json:"kept_ms" example:"4000" doc:"Idle connections to it are let go after this."`
+	ClosedAfterMS int64 `json:"closed_after_ms" example:"5000" doc:"How long the connection had been idle that it had ended, and that taught it."`
+}
+
+// TargetCertificate is how long a target's certificate is good.
+type TargetCertificate struct {
+	Ends          string `json:"ends" format:"date-time" doc:"When the first certificate of its chain ends."`
+	DaysLeft      int    `json:"days_left" example:"41" doc:"How many whole days that is from now; negative when it has ended."`
+	MinValidityMS int64  `json:"min_validity_ms,omitempty" example:"86400000" doc:"health.min_validity: with less left its checks fail. Missing: they do not look at it."`
 }
 
 // LastFailure is how something failed last.

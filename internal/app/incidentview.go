@@ -11,6 +11,7 @@ import (
 	"causeway/internal/admin"
 	"causeway/internal/incident"
 	"causeway/internal/meter"
+	"causeway/internal/snapshot"
 	"causeway/internal/store"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
@@ -112,7 +113,7 @@ func (a *App) health() admin.UpstreamHealth {
 		return list
 	}
 	for _, name := range slices.Sorted(maps.Keys(gen.Services)) {
-		s := admin.ServiceHealth{Name: name, Targets: a.targets(gen.Services[name].Upstream.Pool.Status())}
+		s := admin.ServiceHealth{Name: name, Targets: a.targets(gen.Services[name].Upstream)}
 		s.Incidents = ids(func(i *incident.Incident) bool { return slices.Contains(i.Services, name) })
 		for _, t := range s.Targets {
 			if t.State == "up" || t.State == "full" {
@@ -147,7 +148,7 @@ func (a *App) health() admin.UpstreamHealth {
 	for _, name := range slices.Sorted(maps.Keys(gen.Providers)) {
 		p := gen.Providers[name]
 		x := admin.ProviderHealth{Name: name, State: "up", Models: models[name], Keys: providerKeys(p, nil)}
-		if targets := a.targets(p.Upstream.Pool.Status()); len(targets) > 0 {
+		if targets := a.targets(p.Upstream); len(targets) > 0 {
 			x.Address = targets[0]
 		}
 		if c := gen.Catalog.Providers[name]; c != nil {
@@ -190,7 +191,8 @@ func providerState(p *admin.ProviderHealth) string {
 	return "degraded"
 }
 
-func (a *App) targets(list []upstream.Status) []admin.TargetHealth {
+func (a *App) targets(up *snapshot.Upstream) []admin.TargetHealth {
+	list := up.Pool.Status()
 	out := make([]admin.TargetHealth, len(list))
 	var picked uint64
 	for i := range list {
@@ -201,6 +203,13 @@ func (a *App) targets(list []upstream.Status) []admin.TargetHealth {
 		*t = admin.TargetHealth{
 			Target: withoutUser(s.URL), State: targetState(s), Until: rfc3339(s.HeldUntil), Weight: s.Weight, Calls: s.Picked, Busy: s.Busy, MaxBusy: s.MaxBusy,
 			LastGood: rfc3339(s.LastGood),
+		}
+		road := up.Origin(i)
+		if kept := road.KeepAlive(); kept.For > 0 {
+			t.KeepAlive = &admin.LearnedKeepAlive{KeptMS: kept.For.Milliseconds(), ClosedAfterMS: kept.Died.Milliseconds()}
+		}
+		if ends := road.CertificateEnds(); !ends.IsZero() {
+			t.Certificate = &admin.TargetCertificate{Ends: rfc3339(ends), DaysLeft: int(time.Until(ends).Hours() / 24), MinValidityMS: up.MinValidity().Milliseconds()}
 		}
 		if picked > 0 {
 			t.Share = float64(s.Picked) / float64(picked)

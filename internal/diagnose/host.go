@@ -26,7 +26,7 @@ const (
 	clockFor   = 24 * time.Hour // a clock that was set is remembered
 	// A delay of the gateway's own lies behind a limit that passed only if it is no less than this part
 	// of it.
-	partOfLimit = 20
+	partOfLimit = 10
 )
 
 // HostTrouble is one thing that was wrong with the gateway's own host.

@@ -163,10 +163,10 @@ func (c *judgement) pastLines() []string {
 		}
 		lines = append(lines, line)
 	}
-	if s := p.Siblings; s.Known > 0 {
+	if s := p.Siblings; s.Well+s.Failing > 0 {
 		lines = append(lines, fmt.Sprintf("other targets of the same upstream, called in the last minute: %d answer, %d cannot be reached", s.Well, s.Failing))
 	}
-	if o := p.Others; networkKind(c.kind) && o.Known > 0 {
+	if o := p.Others; networkKind(c.kind) && o.Well+o.Failing > 0 {
 		lines = append(lines, fmt.Sprintf("upstreams on other hosts, called in the last minute: %d answer, %d cannot be reached", o.Well, o.Failing))
 	}
 	if p.Revised && !p.Good {

@@ -337,7 +337,10 @@ func (c *call) logFailure() {
 		slog.String("detail", f.Detail), slog.Int("attempts", len(c.j.Attempts)),
 	}
 	if f.Pattern != "" {
-		attrs = append(attrs, slog.String("pattern", f.Pattern), slog.String("confidence", f.Confidence), slog.String("because", f.Because))
+		attrs = append(attrs, slog.String("pattern", f.Pattern), slog.String("confidence", f.Confidence))
+		if f.Because != "" {
+			attrs = append(attrs, slog.String("because", f.Because))
+		}
 	}
 	if c.j.Service != "" {
 		attrs = append(attrs, slog.String("service", c.j.Service))

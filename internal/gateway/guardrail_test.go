@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,13 @@ func (e *echoes) last() string {
 		return ""
 	}
 	return e.heard[len(e.heard)-1]
+}
+
+// all are the bodies that came.
+func (e *echoes) all() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.heard)
 }
 
 func (e *echoes) ServeHTTP(w http.ResponseWriter, r *http.Request) {

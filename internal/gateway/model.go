@@ -168,7 +168,7 @@ func (c *call) translate() bool {
 		c.llmReq.Model = bytes.Clone(c.llmReq.Model) // its place is written over
 	}
 	return c.resolve(view(c.llmReq.Model)) && (c.llmReq.Verbatim || c.foreignFile()) && c.guardPrompt() &&
-		(c.model.Cache != nil && c.recalls() || c.allowance() && (!c.goesOn() || c.goOn()))
+		(c.model.Cache != nil && c.recalls() || !c.recall.isRefused() && c.allowance() && (!c.goesOn() || c.goOn()))
 }
 
 func quotePointer(p string) string {

@@ -38,6 +38,7 @@ type recall struct {
 	recording bool   // the events that the caller gets are gathered in events
 	events    []byte // of a stream
 	near      *nearness
+	refused   bool // before its text was given to a model of embeddings: the application's limits are used up
 }
 
 // providerSide are members that name what a provider keeps: what stands behind an id may change, and an answer may
@@ -69,11 +70,19 @@ func (c *call) recalls() bool {
 		r.say(c, fault.Span(r.age)+" old, made by "+r.hit.Provider+"/"+r.hit.TargetModel+" in call "+r.hit.Call)
 		return true
 	}
-	if r.by.Embeds != nil && c.findNear(body) {
-		return true
+	if r.by.Embeds != nil {
+		if r.refused = !c.allowance(); r.refused { // an embedding costs money as well
+			return false
+		}
+		if c.findNear(body) {
+			return true
+		}
 	}
 	return r.passes("uri-miss", "", c)
 }
+
+// isRefused tells whether the call has failed while a kept answer was looked for. r may be nil.
+func (r *recall) isRefused() bool { return r != nil && r.refused }
 
 // find takes what is kept under a key as the call's answer.
 func (r *recall) find(key cache.Key, c *call) bool {

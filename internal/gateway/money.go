@@ -27,7 +27,7 @@ type money struct {
 // allowance is room 4's last guard: a call of an application with limits on tokens or money reserves what it may use.
 // It stands behind the model's name, because what a call costs depends on it.
 func (c *call) allowance() bool {
-	if c.caller == nil || c.model == nil {
+	if c.caller == nil || c.model == nil || c.money.lease != nil {
 		return true
 	}
 	a := c.gen.AllowanceOf(c.caller.Name)
@@ -103,10 +103,10 @@ func (c *call) overspent(r *budget.Refusal) bool {
 		amount = func(n int64) string { return price.Nano(n).String() }
 	}
 	c.policy(key)
-	f.detail = fmt.Sprintf("The application %s may use %s in a %s, and %s are used.", c.caller.Name, amount(l.Max), windowName(l.Period), amount(r.State.Used))
+	f.detail = fmt.Sprintf("The application %s may use %s per %s, and %s are used.", c.caller.Name, amount(l.Max), windowName(l.Period), amount(r.State.Used))
 	if r.Verdict == budget.Busy {
 		c.retryIn = time.Second
-		f.detail = fmt.Sprintf("The application %s may use %s in a %s; %s are used, and calls that are running have reserved %s.",
+		f.detail = fmt.Sprintf("The application %s may use %s per %s; %s are used, and calls that are running have reserved %s.",
 			c.caller.Name, amount(l.Max), windowName(l.Period), amount(r.State.Used), amount(r.State.Reserved))
 	}
 	f.safe = f.detail
@@ -160,6 +160,9 @@ func (c *call) settleUse() {
 	}
 	u := &c.j.Usage
 	tokens := max(u.Input, 0) + max(u.Output, 0)
+	if u.Source == journey.FromCache {
+		tokens = 0
+	}
 	if u.Source == "reported" {
 		c.g.money.estimates.Learn(c.caller.Name, c.model.Name, c.money.length, max(u.Input, 0), max(u.Output, 0))
 	}

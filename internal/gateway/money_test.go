@@ -85,7 +85,7 @@ func TestABudgetIsNotOverspentByCallsAtTheSameTime(t *testing.T) {
 		t.Errorf("%d good, %d refused, %d reached the provider", g, refused.Load(), asked.Load())
 	}
 	status, body, header := r.ask(t, "web-key-0123456789", "p/gpt-4o")
-	if status != 429 || !strings.Contains(body, "The application web may use $0.125 in a day, and $0.1") || header.Get("Retry-After") == "" || header.Get("X-Should-Retry") != "false" {
+	if status != 429 || !strings.Contains(body, "The application web may use $0.125 per day, and $0.1") || header.Get("Retry-After") == "" || header.Get("X-Should-Retry") != "false" {
 		t.Errorf("%d %s %v", status, body, header)
 	}
 	if status, _, _ := r.ask(t, "free-key-0123456789", "p/gpt-4o"); status != 200 {

@@ -160,3 +160,49 @@ func TestASetOfVectorsStaysWithinItsEntries(t *testing.T) {
 		t.Error("what is too old is found")
 	}
 }
+
+// An application whose limits are used up gets what is kept for the very same request, and no embedding is made for it.
+func TestNoEmbeddingBeyondALimit(t *testing.T) {
+	up := newOrigin(t)
+	config := strings.Replace(fill(t, nearConfig, up), "subscribes: [models/*]}", "subscribes: [models/*], limits: {tokens: 12, per: day}}", 1)
+	r := newRig(t, config)
+	up.acts(meaning(map[string]string{"What is the capital of France?": "[1,0,0]", "Tell me the capital of France": "[0.95,0.1,0]"}))
+	embedded := func() (n int) {
+		for _, rq := range up.got() {
+			if strings.Contains(rq.head, "/v1/embeddings") {
+				n++
+			}
+		}
+		return n
+	}
+	for i, step := range []struct {
+		text, has string
+		status    int
+		embedded  int
+	}{
+		{"What is the capital of France?", "answer 1", 200, 1}, // 12 tokens
+		{"What is the capital of France?", "answer 1", 200, 1},
+		{"Tell me the capital of France", "tokens_spent", 429, 1},
+	} {
+		a := r.call(t, says(key, "s", step.text, `,"max_tokens":1`))
+		if a.status != step.status || !strings.Contains(a.body, step.has) || embedded() != step.embedded {
+			t.Errorf("step %d, after %d embeddings: %s", i+1, embedded(), a.whole())
+		}
+	}
+}
+
+// A kept answer to nearly the same costs none of the tokens that were reserved while it was looked for.
+func TestANearAnswerUsesNoTokens(t *testing.T) {
+	up := newOrigin(t)
+	r := newRig(t, strings.Replace(fill(t, nearConfig, up), "subscribes: [models/*]}", "subscribes: [models/*], limits: {tokens: 200, per: day}}", 1))
+	up.acts(meaning(map[string]string{"What is the capital of France?": "[1,0,0]", "Tell me the capital of France": "[0.95,0.1,0]"}))
+	if a := r.call(t, says(key, "s", "What is the capital of France?", `,"max_tokens":1`)); a.status != 200 {
+		t.Fatal(a.whole())
+	}
+	for range 30 {
+		a := r.call(t, says(key, "s", "Tell me the capital of France", `,"max_tokens":1`))
+		if a.status != 200 || !strings.Contains(a.body, "answer 1") || !strings.Contains(a.header.Get("Cache-Status"), "similarity=") {
+			t.Fatal(a.whole())
+		}
+	}
+}

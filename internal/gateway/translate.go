@@ -133,6 +133,9 @@ func (c *call) crossOver() (ok, skip bool) {
 	if un := c.standIn(); un != nil {
 		return c.unsupported(un.Field, un.Why)
 	}
+	if un := x.unknownPart(); un != nil {
+		return c.unsupported(un.Field, un.Why)
+	}
 	to := &canon.Target{Provider: c.provider.Name, Vendor: c.provider.Vendor, Model: c.j.TargetModel, Fetch: c.fetchMedia()}
 	body, err := x.form.write(to, x.report)
 	if err != nil {

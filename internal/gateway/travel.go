@@ -42,6 +42,11 @@ func (c *call) travel() bool {
 		if c.repeatAnswer(target, answer, a) {
 			continue
 		}
+		if a.Again == leftInPause {
+			c.releaseAnswer()
+			c.releaseTarget()
+			return c.leftWaiting(a)
+		}
 		if c.model != nil {
 			c.learnLimits(answer)
 		}

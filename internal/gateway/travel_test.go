@@ -323,6 +323,9 @@ func TestACallerWhoLeaves(t *testing.T) {
 			if kindOf(j) != fault.CallerGone || j.Status != s.status {
 				t.Errorf("kind %s, status %d", kindOf(j), j.Status)
 			}
+			if n := len(j.Attempts); n != 1 {
+				t.Errorf("%d attempts, though the caller had left before another one", n)
+			}
 		})
 	}
 }

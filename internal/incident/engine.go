@@ -288,20 +288,23 @@ func (e *Engine) occurred(o *occurrence) {
 }
 
 // causeOf finds what a failure is a symptom of: something of the same target, or of a target of the same
-// service, that is there at the time.
-func (e *Engine) causeOf(k fault.Kind, target string, scopes []string, at time.Time) *track {
+// service, that is there at the time. Of several it is what is open already, then what was seen most often itself.
+func (e *Engine) causeOf(k fault.Kind, target string, scopes []string, at time.Time) (cause *track) {
 	for _, key := range scopes {
 		for _, t := range e.places[key] {
 			same := target != "" && t.Target == target
 			if target != "" && t.Target != "" && !same || !explains(t.Kind, k, same) {
 				continue
 			}
-			if t.open && t.State == Open || !t.open && !t.stale(at, e.set.Window) {
-				return t
+			if t.open && t.State != Open || !t.open && t.stale(at, e.set.Window) {
+				continue
+			}
+			if cause == nil || t.open && !cause.open || t.open == cause.open && t.own() > cause.own() {
+				cause = t
 			}
 		}
 	}
-	return nil
+	return cause
 }
 
 // room tells whether one more failure can be remembered; what has not been seen for a while goes.
@@ -380,10 +383,10 @@ func (e *Engine) Last(target string) (k fault.Kind, at time.Time, text string, o
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, t := range e.places["t:"+cleanTarget(target)] {
-		if t.Target == "" || t.LastSeen.Before(at) {
+		if t.Target == "" || t.ownLast().Before(at) {
 			continue
 		}
-		k, at, text, ok = t.Kind, t.LastSeen, t.Seen, true
+		k, at, text, ok = t.Kind, t.ownLast(), t.Seen, true
 		if t.Finding != nil {
 			text = t.Finding.Detail
 		}

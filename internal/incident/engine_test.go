@@ -260,6 +260,29 @@ func TestStories(t *testing.T) {
 	}
 }
 
+// TestASymptomGoesUnderItsLikeliestCause: one answer with 500 a while before an outage does not take what follows from it.
+func TestASymptomGoesUnderItsLikeliestCause(t *testing.T) {
+	l := newLab(t, Settings{})
+	l.call("orders", "c1", "upstream_error@"+targetA)
+	l.pass(5 * time.Second)
+	for range 10 {
+		l.call("orders", "c1", refusedA)
+	}
+	l.now = l.now.Add(100 * time.Millisecond)
+	for range 35 {
+		l.without("orders", "c1", fault.BreakerOpen)
+	}
+	l.pass(3 * time.Second)
+	l.wantTold("opened open connection_refused " + targetA)
+	i := l.e.Ongoing()[0]
+	if i.Calls != 45 || i.Symptoms[fault.BreakerOpen] != 35 {
+		t.Errorf("%d calls, symptoms %v", i.Calls, i.Symptoms)
+	}
+	if k, at, _, _ := l.e.Last(targetA); k != fault.ConnectionRefused || !at.Before(i.LastSeen) {
+		t.Errorf("the target's last failure is %s at %v", k, at)
+	}
+}
+
 func TestAnIncidentTellsAllThatIsKnown(t *testing.T) {
 	l := newLab(t, Settings{})
 	l.call("orders", "c1", "@"+targetA)

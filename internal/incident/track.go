@@ -14,6 +14,7 @@ type track struct {
 	keys  []string // where it is found
 
 	failed, absorbed window
+	last             time.Time // of its own occurrences; its symptoms go on in LastSeen
 	callers          map[string]struct{}
 
 	down        bool      // a health check says so
@@ -32,12 +33,32 @@ func (t *track) fail(o *occurrence, span time.Duration) {
 		t.Calls++
 		t.failed.add(1, o.at, span)
 	}
+	if o.at.After(t.last) {
+		t.last = o.at
+	}
 	t.seen(o)
 	if t.Finding == nil && o.finding != nil {
 		if t.Finding = o.finding; o.finding.Cause != "" && !t.open {
 			t.Cause = o.finding.Cause
 		}
 	}
+}
+
+// own is how often it occurred itself.
+func (t *track) own() int64 {
+	n := t.Calls + t.Absorbed
+	for _, symptoms := range t.Symptoms {
+		n -= symptoms
+	}
+	return n
+}
+
+// ownLast is when it last occurred itself, as far as this process knows.
+func (t *track) ownLast() time.Time {
+	if t.last.IsZero() {
+		return t.LastSeen
+	}
+	return t.last
 }
 
 // symptom counts a call that failed as a consequence of t.

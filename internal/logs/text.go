@@ -2,6 +2,7 @@ package logs
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
@@ -109,7 +110,7 @@ func (w *writer) cause(n int, c *Cause) {
 	w.line("%s %s", w.paint(red, strconv.Itoa(n)+"."), w.paint(bold, sentence(head)))
 	var size []string
 	if c.Failures > 0 {
-		size = append(size, fmt.Sprintf("%s (%s)", count(c.Failures, "failed request"), strconv.FormatFloat(c.Share*100, 'f', -1, 64)+" %"))
+		size = append(size, fmt.Sprintf("%s (%s %%)", count(c.Failures, "failed request"), strconv.FormatFloat(math.Round(c.Share*1000)/10, 'f', -1, 64)))
 	}
 	if c.Lines > 0 {
 		size = append(size, count(c.Lines, "line")+" with no failed request in an access log")

@@ -101,7 +101,7 @@ var allDescs = []*prometheus.Desc{
 	descSilent, descHTTP2Connections, descHTTP2Streams, descHTTP2Calls, descHTTP2Errors,
 	descProxyHeaders, descProxyRefused, descHandOverFailures, descLeaving,
 	descCertExpiry, descCertOK, descCertOCSP, descCertFailures, descHandshakes, descHandshakeFailures,
-	descHealthy, descFull, descTargetFlight, descIdle, descTargetOpen, descTargetShared, descTargetStreams, descTargetMoved,
+	descHealthy, descFull, descTargetFlight, descIdle, descTargetOpen, descTargetShared, descTargetStreams, descTargetMoved, descTargetKept, descTargetCert,
 	descBacklog, descSegments, descFree, descSpoolFull, descFailing, descStoreBytes,
 	descKept, descStored, descDropped, descRefusedCalls, descUnmarked, descKilled, descDamaged, descDeleted,
 }

@@ -177,7 +177,7 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 		Sources: Sources{
 			Door: func() Door { return Door{HTTP2Errors: map[string]int64{"rapid_reset": 1}} },
 			Targets: func() []Target {
-				return []Target{{Service: "orders", Target: "http://127.0.0.1:1", Road: Road{HTTP2: true}}}
+				return []Target{{Service: "orders", Target: "http://127.0.0.1:1", Road: Road{HTTP2: true, KeepFor: time.Second, CertEnds: time.Unix(3, 0)}}}
 			},
 			Ledger: func() Ledger { return Ledger{} },
 			Listen: func() Listen { return Listen{ProxyRefused: map[string]int64{"missing": 1}} },

@@ -160,8 +160,16 @@ func (r *reader) fields(text []byte) {
 	if v := h.fields.Get("L5d-Proxy-Error"); v != "" {
 		r.pages([]byte("l5d-proxy-error: "+v), nil)
 	}
-	r.proxyStatus(h.fields.Values("Proxy-Status"), callID(h))
+	values := h.fields.Values("Proxy-Status")
+	if line := bytes.TrimSpace(text); len(values) == 0 && bareProxyStatus.Match(line) {
+		values = []string{string(line)}
+	}
+	r.proxyStatus(values, callID(h))
 }
+
+// bareProxyStatus is the value of a Proxy-Status field without its name, as whoever copies it out of a table
+// of headers has it.
+var bareProxyStatus = regexp.MustCompile(`^[A-Za-z*"][^;,\n]{0,200};[ \t]*(?:error|received-status)=[^\n]+$`)
 
 // proxyStatus reads Proxy-Status fields (RFC 9209): each member is an intermediary, the one nearest to the
 // origin first.

@@ -322,13 +322,17 @@ func or0(n, other int) int {
 // mostLines is how many lines of a text are read as a log's.
 const mostLines = 2000
 
-// lines reads lines of logs.
-func (r *reader) lines(text []byte) {
-	n, found := 0, 0
+// lines reads lines of logs. It returns the text without those that a server has written: in their place
+// stand zeros.
+func (r *reader) lines(text []byte) (rest []byte) {
+	n, found, from := 0, 0, 0
+	rest = text
 	for line := range bytes.Lines(text) {
+		at := from
+		from += len(line)
 		if n++; n > mostLines {
 			r.r.Notes = append(r.r.Notes, fmt.Sprintf("of its lines the first %d were read as a log's: causeway doctor logs FILE reads whole files", mostLines))
-			return
+			return rest
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		l, ok := r.known.Line(line)
@@ -348,6 +352,12 @@ func (r *reader) lines(text []byte) {
 			if l.Form == "application log" || l.Form == "stack traces" {
 				f.rank = rankTrouble - 1
 				f.What = "a line of an application's log"
+			} else {
+				// The words of a server's own line are not those of an exception as well.
+				if len(rest) == 0 || &rest[0] == &text[0] {
+					rest = bytes.Clone(text)
+				}
+				clear(rest[at : at+len(line)])
 			}
 		} else if !r.byStatus(&f, l.Status) {
 			continue
@@ -363,7 +373,8 @@ func (r *reader) lines(text []byte) {
 		}
 		r.add(f)
 		if found++; found == 6 {
-			return
+			return rest
 		}
 	}
+	return rest
 }

@@ -111,8 +111,7 @@ func Read(text []byte, o Options) *Report {
 	r.objects(body, head)
 	r.pages(body, head)
 	r.foreign(bytes.TrimSpace(body), head)
-	r.lines(plain)
-	r.troubles(string(plain))
+	r.troubles(string(r.lines(plain)))
 	return r.done(plain)
 }
 

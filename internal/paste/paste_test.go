@@ -89,6 +89,19 @@ func TestPastedTexts(t *testing.T) {
 	}
 }
 
+// A line of a server's log is one thing, and not the error of a client as well whose words it has.
+func TestALogsLineIsToldOnce(t *testing.T) {
+	const line = `2026/11/23 10:00:00 [error] 12#12: *3 upstream timed out (110: Connection timed out) while reading response header from upstream, client: 10.0.0.1, server: x, request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:8000/", host: "x"`
+	r := Read([]byte(line), options())
+	if len(r.Findings) != 1 || r.Findings[0].Kind != fault.FirstByteTimeout {
+		t.Errorf("%s", r.Text(nil, false))
+	}
+	r = Read([]byte(line+"\ncurl: (52) Empty reply from server\n"), options())
+	if len(r.Findings) != 2 || r.Findings[1].Kind != fault.ClosedBeforeResponse {
+		t.Errorf("%s", r.Text(nil, false))
+	}
+}
+
 // What is written as a secret is not written again.
 func TestSecretsAreNotRepeated(t *testing.T) {
 	o := options()

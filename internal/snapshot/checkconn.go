@@ -2,10 +2,7 @@ package snapshot
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"slices"
 	"time"
 
 	"causeway/internal/catalog"
@@ -34,24 +31,9 @@ func checkConnection(ctx context.Context, o *wire.Origin, h *catalog.Health) ups
 	if h.Type != "tls" {
 		return r
 	}
-	if c := firstToEnd(&state); c != nil && time.Until(c.NotAfter) < h.MinValidity {
+	if c := wire.FirstToEnd(&state); c != nil && time.Until(c.NotAfter) < h.MinValidity {
 		r.OK, r.Kind = false, fault.TLSCertificateExpired
 		r.Text = fmt.Sprintf("the certificate of %s ends in %s, at %s (health.min_validity is %s)", c.Subject.CommonName, fault.Span(time.Until(c.NotAfter)), c.NotAfter.UTC().Format(time.RFC3339), fault.Span(h.MinValidity))
 	}
 	return r
-}
-
-// firstToEnd is the certificate that ends first of the verified chain that lasts longest, as a target is as unreachable
-// when its issuer's certificate ends. Where nothing is verified it is the target's own.
-func firstToEnd(s *tls.ConnectionState) (first *x509.Certificate) {
-	for _, chain := range s.VerifiedChains {
-		ends := slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-		if first == nil || ends.NotAfter.After(first.NotAfter) {
-			first = ends
-		}
-	}
-	if first == nil && len(s.PeerCertificates) > 0 {
-		first = s.PeerCertificates[0]
-	}
-	return first
 }

@@ -93,6 +93,10 @@ func (u *Upstream) Judged() bool {
 	return u.Pool.Checks() || len(list) > 0 && list[0].Breaks()
 }
 
+// MinValidity is how much longer the targets' certificates must be valid for their checks to pass (health.min_validity),
+// 0 where checks do not look at them.
+func (u *Upstream) MinValidity() time.Duration { return u.Pool.MinValidity() }
+
 // Idle is the number of kept-alive connections of a target.
 func (u *Upstream) Idle(target int) int { return int(u.origins[target].Stats().Idle) }
 
@@ -100,7 +104,7 @@ func (u *Upstream) Idle(target int) int { return int(u.origins[target].Stats().I
 func (u *Upstream) Road(target int) meter.Road {
 	o := u.origins[target]
 	s := o.Stats()
-	return meter.Road{Open: int(s.Open), HTTP2: o.MaySpeakHTTP2(), Shared: int(s.HTTP2), Streams: int(s.Streams), Moved: s.Moved}
+	return meter.Road{Open: int(s.Open), HTTP2: o.MaySpeakHTTP2(), Shared: int(s.HTTP2), Streams: int(s.Streams), Moved: s.Moved, KeepFor: o.KeepAlive().For, CertEnds: o.CertificateEnds()}
 }
 
 // Origin is the target's connections.

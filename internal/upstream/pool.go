@@ -145,6 +145,14 @@ func (p *Pool) Name() string { return p.name }
 // Checks tells whether the targets' health is checked.
 func (p *Pool) Checks() bool { return p.health != nil }
 
+// MinValidity is health.min_validity of checks of type tls, 0 for others and for none.
+func (p *Pool) MinValidity() time.Duration {
+	if p.health == nil || p.health.Type != "tls" {
+		return 0
+	}
+	return p.health.MinValidity
+}
+
 // Targets are the pool's targets, by index. The slice must not be changed.
 func (p *Pool) Targets() []*Target { return p.targets }
 

@@ -188,6 +188,8 @@ func (u *Upcall) handshake(ctx context.Context, nc net.Conn, limit time.Duration
 	u.own = id
 	if err == nil {
 		tap.done = true
+		state := tc.ConnectionState()
+		u.origin.noteCertificate(&state)
 		return tc
 	}
 	_ = nc.Close()

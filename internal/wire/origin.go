@@ -60,6 +60,8 @@ type Origin struct {
 	keep   keepAlive
 	closed bool
 
+	certEnds atomic.Int64 // Unix time; 0 where no handshake has gone well
+
 	open    atomic.Int64
 	dials   atomic.Int64
 	reuses  atomic.Int64

@@ -19,7 +19,7 @@ func required(op llm.Operation) (name string, kind jsonscan.Kind) {
 }
 
 // ReadAnswer reads usage and finish reason of an answer, and tells whether it is one. A chat that ended with
-// the reason ERROR failed, although its status says that it is good.
+// the reason ERROR or TIMEOUT failed, although its status says that it is good.
 func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 	answer := llm.Answer{Usage: llm.NoUsage()}
 	var scan jsonscan.Scanner
@@ -46,9 +46,9 @@ func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 	switch {
 	case !scan.Finished():
 		return incompatible(answer, llm.DescribeBody(body))
-	case found && answer.Finish == reasonError:
-		answer.Kind, answer.Problem = fault.ProviderError, "an answer that ended with the reason ERROR"
-		answer.Error = llm.ProviderError{Kind: fault.ProviderError, Valid: true, Message: answer.Problem, Code: reasonError}
+	case found && failedBy(answer.Finish):
+		answer.Kind, answer.Problem = fault.ProviderError, "an answer that ended with the reason "+answer.Finish
+		answer.Error = llm.ProviderError{Kind: fault.ProviderError, Valid: true, Message: answer.Problem, Code: answer.Finish}
 	case !found:
 		if e := readError(body, 0); e.Valid {
 			answer.Kind, answer.Error, answer.Problem = e.Kind, e, "an error in an answer whose status says that it is good"
@@ -76,6 +76,9 @@ const (
 	reasonError    = "ERROR"
 	reasonTimeout  = "TIMEOUT"
 )
+
+// failedBy tells whether an answer that ended for this reason is not whole by the provider's own fault.
+func failedBy(reason string) bool { return reason == reasonError || reason == reasonTimeout }
 
 // readReason passes a finish reason; "" when it is none. The known ones cost no allocation.
 func readReason(scan *jsonscan.Scanner) string {

@@ -67,7 +67,6 @@ func TestCodec(t *testing.T) {
 				Differ: []string{"-/logprobs/*/token_ids/*", "~/logprobs/0/logprobs/0", "-/logprobs/0/logprobs/1"},
 				Report: []string{"logprobs.0.token_ids;lost", "logprobs.1.token_ids;lost"},
 			},
-			{Name: "timeout", Body: made["timeout"].Body},
 		},
 		CodecStreams: []llmtest.CodecStream{
 			{Name: "tools", Body: made["stream-tools"].Body},

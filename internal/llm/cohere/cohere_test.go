@@ -116,8 +116,9 @@ func TestAnAnswerThatFailedIsNone(t *testing.T) {
 		body string
 		kind fault.Kind
 	}{
-		"reason ERROR": {`{"id":"x","message":{"role":"assistant"},"finish_reason":"ERROR"}`, fault.ProviderError},
-		"an error":     {`{"id":"x","message":"too many tokens: size limit exceeded"}`, fault.ContextTooLong},
+		"reason ERROR":   {`{"id":"x","message":{"role":"assistant"},"finish_reason":"ERROR"}`, fault.ProviderError},
+		"reason TIMEOUT": {`{"id":"x","message":{"role":"assistant","content":[{"type":"text","text":"Ye"}]},"finish_reason":"TIMEOUT"}`, fault.ProviderError},
+		"an error":       {`{"id":"x","message":"too many tokens: size limit exceeded"}`, fault.ContextTooLong},
 	} {
 		if a := d.ReadAnswer(llm.Chat, []byte(c.body)); a.Kind != c.kind || !a.Error.Valid {
 			t.Errorf("%s: %+v", name, a)

@@ -58,7 +58,7 @@ func (*judge) Judge(st *llm.StreamState, ev llm.Event) llm.Action {
 	}
 	switch string(kind) {
 	case `"message-end"`:
-		if failed || problem || reason == reasonError {
+		if failed || problem || failedBy(reason) {
 			return fail(st, ev)
 		}
 		st.Finish, st.Ended, st.Done = reason, true, true
