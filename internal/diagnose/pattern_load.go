@@ -106,7 +106,7 @@ func (c *judgement) noAccept(p *journey.Past, a *journey.Attempt) *pattern {
 		return nil
 	}
 	check := "On the upstream's host, while it happens: ss -ltn for port " + portOf(address(a)) + ". Recv-Q above Send-Q is a full accept queue; an empty one means that packets are dropped on the way."
-	climbing := climbs(p.Latency)
+	climbing := climbs(p.Latency, 0)
 	if p.Open > 0 || climbing {
 		x := &pattern{word: "accept_queue_full", cause: fault.Overload, confidence: "possible", check: check}
 		if p.Open > 0 && climbing || p.Open > 2 {
@@ -135,14 +135,29 @@ func lastGood(p *journey.Past) time.Duration {
 	return p.GoodBeforeAgo
 }
 
-// climbs tells whether answers had become slower before the failures began.
-func climbs(l journey.PastLatency) bool {
-	return l.Samples >= 4 && l.Recent >= 3 && l.NewP50 >= 2*l.P50 && l.NewP50-l.P50 >= 5*time.Millisecond && l.NewP95 >= 2*l.P50
+// ofLimit is the part of a limit that answers must have come to for it to be their slowness that passed it: a few
+// milliseconds more of a minute are no way there, unless they are manifold times what they were.
+const (
+	ofLimit  = 5
+	manifold = 10
+)
+
+// climbs tells whether answers had become slower before the failures began. limit is the one that passed, 0 for none.
+func climbs(l journey.PastLatency, limit time.Duration) bool {
+	return (l.NewP95 >= limit/ofLimit || l.NewP95 >= manifold*l.P50) && l.Samples >= 4 && l.Recent >= 3 && l.NewP50 >= 2*l.P50 && l.NewP50-l.P50 >= 5*time.Millisecond && l.NewP95 >= 2*l.P50
 }
 
 // flat tells whether answers were as fast as ever until the failures began.
-func flat(l journey.PastLatency) bool {
-	return l.Samples+l.Recent >= 4 && (l.Recent == 0 || l.NewP95 <= 2*l.P95+5*time.Millisecond)
+func flat(l journey.PastLatency, limit time.Duration) bool {
+	return l.Samples+l.Recent >= 4 && (l.Recent == 0 || l.NewP95 <= max(2*l.P95+5*time.Millisecond, min(limit/ofLimit, manifold*l.P50)))
+}
+
+// passed is the limit of the last attempt that passed, 0 where none did.
+func (c *judgement) passed() time.Duration {
+	if n := len(c.in.Attempts); n > 0 && c.in.Attempts[n-1].End == journey.EndTimeout {
+		return c.in.Attempts[n-1].LimitValue
+	}
+	return 0
 }
 
 func latencyText(l journey.PastLatency) string {
@@ -155,7 +170,7 @@ func latencyText(l journey.PastLatency) string {
 
 // climbed: it slowed down, and then did not make it.
 func (c *judgement) climbed(p *journey.Past, _ *journey.Attempt) *pattern {
-	if !waitKind(c.kind) && !statusKind(c.kind) && c.kind != fault.TLSHandshakeTimeout || c.kind == fault.UpstreamError || !climbs(p.Latency) {
+	if !waitKind(c.kind) && !statusKind(c.kind) && c.kind != fault.TLSHandshakeTimeout || c.kind == fault.UpstreamError || !climbs(p.Latency, c.passed()) {
 		return nil
 	}
 	x := &pattern{word: "overload", cause: fault.Overload, confidence: "likely"}
@@ -199,7 +214,7 @@ func roundUp(d time.Duration) time.Duration {
 
 // stoppedAnswering: it was as fast as ever, and then answered nobody.
 func (c *judgement) stoppedAnswering(p *journey.Past, a *journey.Attempt) *pattern {
-	if !waitKind(c.kind) || a.Phase < journey.PhaseWait || !p.Good && !p.GoodBefore || p.Streak < 2 || !flat(p.Latency) {
+	if !waitKind(c.kind) || a.Phase < journey.PhaseWait || !p.Good && !p.GoodBefore || p.Streak < 2 || !flat(p.Latency, c.passed()) {
 		return nil
 	}
 	x := &pattern{word: "stopped_answering", cause: fault.Software, confidence: "possible"}
