@@ -14,6 +14,7 @@ import (
 
 	"causeway/bench/load"
 	"causeway/bench/rig"
+	"causeway/bench/stats"
 )
 
 // bench is one benchmark under way.
@@ -241,30 +242,31 @@ func (b *bench) manyStreams(ctx context.Context, mode load.Mode) error {
 	})
 }
 
-// watched does one run and looks at the target's memory all the while; most is the most of it.
-func watched(ctx context.Context, engine *rig.Engine, t rig.Target, spec load.Spec) (run load.Result, most int64, err error) {
+// watched does one run and looks at the target's memory all the while; usual is the median of what it saw, which is
+// neither a garbage collection's peak nor its valley.
+func watched(ctx context.Context, engine *rig.Engine, t rig.Target, spec load.Spec) (run load.Result, usual int64, err error) {
 	const every = 50 * time.Millisecond
 	done := make(chan struct{})
-	peak := make(chan int64)
+	median := make(chan int64)
 	go func() {
-		var most int64
+		var seen []float64
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
 				if m, err := t.Memory(); err == nil { // one that is gone ends the run with an error
-					most = max(most, m.Now)
+					seen = append(seen, float64(m.Now))
 				}
 			case <-done:
-				peak <- most
+				median <- int64(stats.Median(seen))
 				return
 			}
 		}
 	}()
 	run, err = engine.Load(ctx, t, spec)
 	close(done)
-	return run, <-peak, err
+	return run, <-median, err
 }
 
 // truncated streams as many short answers through the subject as the plan says, as fast as its core

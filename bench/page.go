@@ -156,7 +156,7 @@ func (r *report) pageMemory(b *bytes.Buffer) {
 		b.WriteByte('\n')
 	}
 	if len(r.Streams) > 0 {
-		fmt.Fprintf(b, "## Many streams\n\nOne event every %v on each stream. The memory of each is what %d streams took more, at the most, than %d had, divided by the difference.\n\n", manyPace, manyStreams, barConns)
+		fmt.Fprintf(b, "## Many streams\n\nOne event every %v on each stream. The memory of each is what %d streams took more than %d did, the medians over the run, divided by the difference.\n\n", manyPace, manyStreams, barConns)
 		b.WriteString("| | streams | events per second | delay p50 us | p99 us | most us | KiB each | bad |\n| --- | --: | --: | --: | --: | --: | --: | --: |\n")
 		for i := range r.Streams {
 			s := &r.Streams[i]

@@ -72,7 +72,7 @@ type streamsResult struct {
 	Few        int         `json:"few"`  // streams before
 	Many       int         `json:"many"` // streams at once
 	FewMemory  int64       `json:"few_memory"`
-	ManyMemory int64       `json:"many_memory"` // the most while they ran, as FewMemory
+	ManyMemory int64       `json:"many_memory"` // while they ran, the median as of FewMemory
 	Run        load.Result `json:"run"`         // of the many
 }
 
