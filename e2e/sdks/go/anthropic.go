@@ -107,7 +107,7 @@ func openAnthropic(c *http.Client, r row) (map[string]action, func(error) *failu
 		}
 	}
 	thinks := func(p *anthropic.MessageNewParams) { p.Thinking = anthropic.ThinkingConfigParamOfEnabled(2000) }
-	return map[string]action{
+	actions := map[string]action{
 		"text": plainly(ask, func(p *anthropic.MessageNewParams) {
 			p.Temperature, p.StopSequences, p.System = param.NewOpt(0.5), []string{"###"}, []anthropic.TextBlockParam{{Text: system}}
 		}),
@@ -139,7 +139,8 @@ func openAnthropic(c *http.Client, r row) (map[string]action, func(error) *failu
 			got.Tokens = n.InputTokens
 			return nil
 		},
-	}, func(err error) *failure {
+	}
+	return actions, func(err error) *failure {
 		var e *anthropic.Error
 		if !errors.As(err, &e) {
 			return plain(err)

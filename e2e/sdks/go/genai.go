@@ -121,7 +121,7 @@ func openGenAI(c *http.Client, r row) (map[string]action, func(error) *failure) 
 	if err != nil {
 		panic(err)
 	}
-	return map[string]action{
+	actions := map[string]action{
 		"text":         ask(text, &genai.GenerateContentConfig{SystemInstruction: genai.NewContentFromText(system, genai.RoleUser), Temperature: &half, StopSequences: []string{"###"}}),
 		"stream":       stream(text, nil),
 		"fail":         ask(text, nil),
@@ -156,7 +156,8 @@ func openGenAI(c *http.Client, r row) (map[string]action, func(error) *failure) 
 			got.Tokens = int64(n.TotalTokens)
 			return nil
 		},
-	}, func(err error) *failure {
+	}
+	return actions, func(err error) *failure {
 		var e genai.APIError
 		if !errors.As(err, &e) {
 			return plain(err)

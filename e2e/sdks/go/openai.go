@@ -85,7 +85,7 @@ func openOpenAI(c *http.Client, r row) (map[string]action, func(error) *failure)
 	effort := func(p *openai.ChatCompletionNewParams) {
 		p.ReasoningEffort, p.MaxCompletionTokens = shared.ReasoningEffortMedium, param.NewOpt[int64](4096)
 	}
-	return map[string]action{
+	actions := map[string]action{
 		"text": plainly(ask, func(p *openai.ChatCompletionNewParams) {
 			p.Temperature, p.Stop = param.NewOpt(0.5), openai.ChatCompletionNewParamsStopUnion{OfStringArray: []string{"###"}}
 		}),
@@ -153,7 +153,8 @@ func openOpenAI(c *http.Client, r row) (map[string]action, func(error) *failure)
 			}
 			return nil
 		},
-	}, func(err error) *failure {
+	}
+	return actions, func(err error) *failure {
 		var e *openai.Error
 		if !errors.As(err, &e) {
 			return plain(err)
