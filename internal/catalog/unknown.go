@@ -58,8 +58,8 @@ func places(s *shape, name string) []string {
 		path  string
 	}
 	var found []string
-	for todo := []step{{s, ""}}; len(todo) > 0; todo = todo[1:] {
-		here := todo[0]
+	for queue := []step{{s, ""}}; len(queue) > 0; queue = queue[1:] {
+		here := queue[0]
 		if here.shape == nil {
 			continue
 		}
@@ -74,11 +74,11 @@ func places(s *shape, name string) []string {
 			}
 			switch k.shape.form {
 			case objectForm:
-				todo = append(todo, step{&k.shape, path})
+				queue = append(queue, step{&k.shape, path})
 			case listForm:
-				todo = append(todo, step{k.shape.of, path + "[]"})
+				queue = append(queue, step{k.shape.of, path + "[]"})
 			case mappingForm:
-				todo = append(todo, step{k.shape.of, path + ".NAME"})
+				queue = append(queue, step{k.shape.of, path + ".NAME"})
 			}
 		}
 	}
