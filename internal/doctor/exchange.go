@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"causeway/internal/diagnose"
@@ -105,7 +104,7 @@ func (d *doctor) exchange(ctx context.Context, p *place, road *wire.Origin, rq r
 			Total: total, Until: wire.Now() + int64(total),
 		},
 	}
-	w := &contextWatch{ctx: ctx}
+	w := &wire.ContextWatch{Context: ctx}
 	up := road.Try(&call, &g.attempt, w)
 	g.attempt.Target = p.target()
 	if up == nil {
@@ -241,38 +240,4 @@ func (g *answer) location(from *url.URL) (*url.URL, error) {
 		return nil, errors.New("it has no Location")
 	}
 	return from.Parse(l)
-}
-
-// contextWatch cancels an exchange when its context is cancelled. That the time is over is left to the
-// exchange's own limits, which say where it was spent.
-type contextWatch struct {
-	ctx  context.Context
-	stop func() bool
-
-	mu   sync.Mutex
-	call wire.Canceller
-}
-
-// Watch implements wire.Watcher.
-func (w *contextWatch) Watch(c wire.Canceller) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.call = c
-	w.stop = context.AfterFunc(w.ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.call != nil && !errors.Is(w.ctx.Err(), context.DeadlineExceeded) {
-			w.call.Cancel(wire.ReasonDrain)
-		}
-	})
-}
-
-// Unwatch implements wire.Watcher.
-func (w *contextWatch) Unwatch() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.call != nil {
-		w.stop()
-		w.call = nil
-	}
 }

@@ -2,9 +2,7 @@ package snapshot
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"causeway/internal/catalog"
@@ -34,7 +32,7 @@ func checkHealth(ctx context.Context, u *Upstream, h *catalog.Health, target int
 		},
 	}
 	var a journey.Attempt
-	w := &contextWatch{ctx: ctx}
+	w := &wire.ContextWatch{Context: ctx}
 	r := upstream.CheckResult{}
 	answer := o.Try(&call, &a, w)
 	if answer == nil {
@@ -85,38 +83,4 @@ func ranOut(a *journey.Attempt) bool {
 		a.Limit = "idle"
 	}
 	return true
-}
-
-// contextWatch cancels a check when its context is cancelled. That the context's time is over is
-// left to the check's own limits, which say where it was spent.
-type contextWatch struct {
-	ctx  context.Context
-	stop func() bool
-
-	mu    sync.Mutex
-	check wire.Canceller
-}
-
-// Watch implements wire.Watcher.
-func (w *contextWatch) Watch(c wire.Canceller) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.check = c
-	w.stop = context.AfterFunc(w.ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.check != nil && !errors.Is(w.ctx.Err(), context.DeadlineExceeded) {
-			w.check.Cancel(wire.ReasonDrain)
-		}
-	})
-}
-
-// Unwatch implements wire.Watcher: after it, a connection that was kept is not touched any more.
-func (w *contextWatch) Unwatch() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.check != nil {
-		w.stop()
-		w.check = nil
-	}
 }

@@ -17,7 +17,7 @@ import (
 // handshake, whose certificate must last.
 func checkConnection(ctx context.Context, o *wire.Origin, h *catalog.Health) upstream.CheckResult {
 	var a journey.Attempt
-	state, ok := o.Knock(h.Timeout, h.Type == "tls", &a, &contextWatch{ctx: ctx})
+	state, ok := o.Knock(h.Timeout, h.Type == "tls", &a, &wire.ContextWatch{Context: ctx})
 	r := upstream.CheckResult{OK: ok, Took: a.Total}
 	if !ok {
 		late := ranOut(&a)

@@ -131,7 +131,7 @@ func (p *Provider) answers(ctx context.Context) bool {
 		Limits: wire.AttemptLimits{Connect: u.Timeouts.Connect, Send: first, FirstByte: first, Idle: first, Total: probeTotal, Until: wire.Now() + int64(probeTotal)},
 	}
 	var a journey.Attempt
-	answer := o.Try(&call, &a, &contextWatch{ctx: ctx})
+	answer := o.Try(&call, &a, &wire.ContextWatch{Context: ctx})
 	if answer == nil {
 		return false
 	}

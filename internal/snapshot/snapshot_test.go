@@ -138,12 +138,12 @@ func TestACheckIsCalledOffOnlyByItsEnd(t *testing.T) {
 	over, stop := context.WithTimeout(t.Context(), 0)
 	defer stop()
 	<-over.Done()
-	w := &contextWatch{ctx: over}
+	w := &wire.ContextWatch{Context: over}
 	w.Watch(check)
 	w.Unwatch()
 
 	ended, end := context.WithCancel(t.Context())
-	w = &contextWatch{ctx: ended}
+	w = &wire.ContextWatch{Context: ended}
 	w.Watch(check)
 	end()
 	select {
