@@ -59,7 +59,12 @@ func TestTimeLostByTheHostIsNotTheUpstreams(t *testing.T) {
 // Without descriptors connections wait, dials fail, and both say so.
 func TestDescriptorsRunOut(t *testing.T) {
 	t.Parallel()
-	up := mirror(t)
+	// An upstream that keeps no connection, so that every call needs a descriptor for its own.
+	up := listenRaw(t, func(c *rawConn) {
+		if c.head() != nil {
+			c.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
 	g := serve(t, fmt.Sprintf("version: 1\nserver: {max_calls: 1000}\nservices:\n  up: {access: open, routes: [{path: /up/*}], upstream: {targets: [{url: %q}], retries: {max: 0}}}\n", up.URL))
 	callers := []*caller{dial(t, g.Addr), dial(t, g.Addr)}
 	for _, c := range callers {
@@ -86,8 +91,14 @@ func TestDescriptorsRunOut(t *testing.T) {
 		t.Fatalf("the log does not say so:\n%s", g.errs.all())
 	}
 	contains(t, "the log", line, "too many open files")
-	callers[0].send(t, "GET /up/x HTTP/1.1\r\nHost: a\r\n\r\n")
-	a := callers[0].read(t, "GET")
+	// The gateway opens and closes files of its own (its log, what it samples of the host), so that a call may
+	// meet one that is free for a moment.
+	var a *answer
+	eventually(t, "a call to find no descriptor", func() bool {
+		callers[0].send(t, "GET /up/x HTTP/1.1\r\nHost: a\r\n\r\n")
+		a = callers[0].read(t, "GET")
+		return a.status != 200
+	})
 	want(t, "the call", a.line, "503 Service Unavailable (gateway_files_exhausted)")
 	contains(t, "its evidence", string(a.body), "descriptors of the gateway: ")
 	for _, c := range more {
