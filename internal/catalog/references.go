@@ -15,6 +15,10 @@ func (c *checker) references(root *value) {
 	for _, name := range root.get("models").names {
 		for _, t := range root.get("models").get(name).get("targets").items {
 			c.modelTarget(t.get("model"), providers)
+			c.onlyAPI(t, t.get("model"), root)
+		}
+		for _, t := range root.get("models").get(name).get("fallback").items {
+			c.onlyAPI(t, modelOf(t), root)
 		}
 	}
 	c.fallbacks(root)

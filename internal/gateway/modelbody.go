@@ -25,7 +25,7 @@ func (c *call) readModelBody() bool {
 		c.held = c.g.bodies.Get().(*[keepBody]byte)[:]
 		buf = c.held[:0:c.rq.Length]
 	default:
-		if c.rq.Length > 0 && !c.needMemory(c.rq.Length) {
+		if c.rq.Length > 0 && !c.mayNeedMemory(c.rq.Length) {
 			return false
 		}
 		buf = make([]byte, 0, 16<<10)
@@ -58,8 +58,8 @@ func (c *call) readModelBody() bool {
 // surely is how much of a body must have come for its caller to be believed to send all that it declares.
 const surely = 1 << 20
 
-// moreRoom doubles a body's buffer: what a caller declares it may never send, until much of it has come. It returns nil
-// when the call has failed for want of memory.
+// moreRoom doubles a body's buffer, and asks for the memory: what a caller declares it may never send, until much of it
+// has come. It returns nil when the call has failed for want of memory.
 func (c *call) moreRoom(buf []byte) []byte {
 	more := int64(cap(buf))
 	if n := c.rq.Length; n >= 0 {
@@ -68,7 +68,8 @@ func (c *call) moreRoom(buf []byte) []byte {
 		} else {
 			more = n - more + nameRoom
 		}
-	} else if more >= keepBody && !c.needMemory(more) {
+	}
+	if cap(buf) >= keepBody && !c.needMemory(more) {
 		return nil
 	}
 	next := make([]byte, len(buf), int64(cap(buf))+more)

@@ -104,10 +104,22 @@ func (c *call) leftKind() fault.Kind {
 	return fault.GatewayDraining
 }
 
+// copies is how often a body is held: once as it comes, once as it is rewritten for the provider.
+const copies = 2
+
+// mayNeedMemory refuses a body whose declared n bytes could not be held now. It takes nothing: a caller that declares
+// much and sends little would keep it from the others, for as long as it likes to be slow.
+func (c *call) mayNeedMemory(n int64) bool {
+	if c.g.gate.Fits(n * copies) {
+		return true
+	}
+	s := c.g.gate.State()
+	return c.memoryLow(&s, "server.overload.memory_soft")
+}
+
 // needMemory asks for room for n bytes of a body that is to be held, beside what the call has already.
 func (c *call) needMemory(n int64) bool {
-	// Once as it comes, once as it is rewritten for the provider.
-	if n *= 2; c.g.gate.Reserve(n) {
+	if n *= copies; c.g.gate.Reserve(n) {
 		c.reserved += n
 		return true
 	}

@@ -212,20 +212,32 @@ func TestBodiesThatAreOnlyDeclared(t *testing.T) {
 	r := newRig(t, fill(t, strings.Replace(overloadConfig, "max_calls: 1, overload: {queue: 1, wait: WAIT, max_delay: 100ms}", "max_calls: 100", 1), up))
 	r.gateway.memoryMax = 1000 << 20
 	r.gateway.Install(r.gateway.Generation())
-	refused := 0
-	for range 10 {
+	const declared = 60_000_000
+	callers := make([]*caller, 10)
+	for i := range callers {
+		callers[i] = dial(t, r.addr)
+		callers[i].send(t, fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\nHost: h\nContent-Type: application/json\nAuthorization: Bearer "+key+"\nContent-Length: %d\n\n{", declared))
+		eventually(t, "it to be let in", func() bool { return r.gateway.Load().Busy == int64(i)+1 })
+	}
+	if s := r.gateway.Load(); s.Reserved != 0 || s.Refused[shed.LowMemory] != 0 {
+		t.Errorf("%d MiB are reserved for ten bytes, %d of 10 were refused", s.Reserved>>20, s.Refused[shed.LowMemory])
+	}
+	for _, c := range callers {
 		before := r.gateway.Load()
-		dial(t, r.addr).send(t, "POST /v1/chat/completions HTTP/1.1\nHost: h\nContent-Type: application/json\nAuthorization: Bearer "+key+"\nContent-Length: 60000000\n\n{")
+		go func() { _, _ = io.WriteString(c, strings.Repeat(" ", 2<<20)) }()
 		eventually(t, "it to be held or refused", func() bool {
 			s := r.gateway.Load()
-			return s.Reserved > before.Reserved || s.Refused[shed.LowMemory] > before.Refused[shed.LowMemory]
+			return s.Reserved > before.Reserved+declared || s.Refused[shed.LowMemory] > before.Refused[shed.LowMemory] && s.Busy < before.Busy
 		})
-		if r.gateway.Load().Reserved == before.Reserved {
-			refused++
-		}
 	}
-	if s := r.gateway.Load(); s.Reserved > 400<<20 || refused != 7 {
-		t.Errorf("%d MiB are reserved, %d of 10 were refused", s.Reserved>>20, refused)
+	s := r.gateway.Load()
+	if s.Reserved > 400<<20 || s.Refused[shed.LowMemory] != 7 {
+		t.Errorf("%d MiB are reserved, %d of 10 were refused", s.Reserved>>20, s.Refused[shed.LowMemory])
+	}
+	// Another is not read at all: what it declares would not fit.
+	a := r.call(t, fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\nHost: h\nContent-Type: application/json\nAuthorization: Bearer "+key+"\nContent-Length: %d\n\n{", declared))
+	if j := r.record(t, a); a.status != 503 || kindOf(j) != fault.GatewayMemoryLow || j.BytesIn > keepBody {
+		t.Errorf("%d %s after %d bytes", a.status, kindOf(j), j.BytesIn)
 	}
 }
 

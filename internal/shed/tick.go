@@ -60,20 +60,23 @@ func (g *Gate) tickMemory(s Signal) {
 // Reserve asks for room for n bytes that a call is about to hold. It returns false when they are not to
 // be had: the process is above its soft mark, or they would take what is held so far above half of it.
 // Give back with Release what was reserved.
-func (g *Gate) Reserve(n int64) bool {
+func (g *Gate) Reserve(n int64) bool { return g.room(g.reserved.Add(n)) || g.refuse(n) }
+
+// Fits tells whether Reserve would have room for n bytes now. It takes nothing, and counts a refusal.
+func (g *Gate) Fits(n int64) bool { return g.room(g.reserved.Load()+n) || g.refuse(0) }
+
+// room tells whether calls may hold so many bytes in all.
+func (g *Gate) room(held int64) bool {
 	g.mu.Lock()
 	soft := g.limits.SoftMemory
 	g.mu.Unlock()
-	if soft <= 0 {
-		g.reserved.Add(n)
-		return true
-	}
-	if g.reserved.Add(n) > soft/2 || g.level.Load() >= memorySoft {
-		g.reserved.Add(-n)
-		g.refused[LowMemory].Add(1)
-		return false
-	}
-	return true
+	return soft <= 0 || held <= soft/2 && g.level.Load() < memorySoft
+}
+
+func (g *Gate) refuse(taken int64) bool {
+	g.reserved.Add(-taken)
+	g.refused[LowMemory].Add(1)
+	return false
 }
 
 // Release gives back what Reserve took.
