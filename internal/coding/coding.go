@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +28,16 @@ type Limits struct {
 	// Ratio is how many bytes one byte may unfold to, counted from the first mebibyte on, 0 for any.
 	// DEFLATE cannot do more than 1032; br and zstd can do much more.
 	Ratio int64
+	// Share, when not nil, is called after each piece of a text: a small body can unfold to a large one, which would
+	// keep its CPU for long.
+	Share func()
+}
+
+// share lets others run after a whole piece.
+func (l *Limits) share(piece int) {
+	if piece == pieceSize && l.Share != nil {
+		l.Share()
+	}
 }
 
 // MaxRatio is far above what answers compress to (tens), and far below what a bomb needs.
@@ -196,9 +205,7 @@ func Append(dst []byte, encoding string, body []byte, limits Limits) (text []byt
 		var n int
 		n, err = r.Read(room)
 		dst, b.out = dst[:len(dst)+n], b.out+int64(n)
-		if n == pieceSize {
-			runtime.Gosched() // a small body can unfold to a large one, which would keep its CPU for long
-		}
+		limits.share(n)
 		if err == nil {
 			err = b.check()
 		}

@@ -70,6 +70,7 @@ func (d *Decoder) run(take func([]byte)) {
 		}
 		d.bound.out += int64(len(p))
 		take(p)
+		d.bound.limits.share(len(p))
 		if d.err = d.bound.check(); d.err != nil {
 			d.over = true
 			d.stop()

@@ -334,6 +334,7 @@ func (c *conn) refuse(r Refusal) bool {
 	if c.req.Header.Fields == nil {
 		c.req.Header.Reset()
 	}
+	c.sock.lane.refusal()
 	c.o.Handler.Refuse(c, &c.refusal)
 	c.flushQuietly()
 	return false

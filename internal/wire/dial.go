@@ -69,6 +69,7 @@ func (u *Upcall) adopt(nc net.Conn, a *journey.Attempt) bool {
 		_ = nc.Close()
 		return u.givenUp(a)
 	}
+	u.sock.lane = u.origin.o.Lane
 	u.sock.init(nc)
 	// From here on a Cancel must find the connection, not the dial that has succeeded.
 	u.stopDial, u.h2, u.connected = nil, nil, true

@@ -34,6 +34,8 @@ type DoorOptions struct {
 	// OnAcceptError is told each time that a connection could not be accepted and is tried again, as when
 	// descriptors have run out.
 	OnAcceptError func(error)
+	// Lane is what bodies share that come as fast as they are read; nil holds none back.
+	Lane *Lane
 	// OnSilent is told of a connection that sent nothing in time, OnHandshake of a failed TLS handshake.
 	OnSilent    func()
 	OnHandshake func(HandshakeFailure)
@@ -133,6 +135,7 @@ func (d *Door) Serve(l net.Listener) error {
 func (d *Door) admit(nc net.Conn, plain bool) {
 	o := d.o.Load()
 	c := &conn{door: d, o: o, fd: -1, remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
+	c.sock.lane = o.Lane
 	if c.remote.IsValid() {
 		c.ipText = c.remote.Addr().String()
 	}

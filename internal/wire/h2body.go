@@ -12,8 +12,8 @@ import (
 
 // h2Body is how far the request's body has been read.
 type h2Body struct {
-	src     io.Reader
-	trailer http.Header // x/net fills in what was announced when the body ends
+	src  io.Reader
+	head *h2Opened // has the trailer, when the body ends
 
 	length  int64 // declared, -1 when not
 	left    int64 // of it
@@ -140,6 +140,9 @@ func (x *h2Exchange) bodyEnded(err error, limit time.Duration) error {
 	switch {
 	case err == nil:
 		return nil
+	case b.head.broke.Load() != nil:
+		x.resetBehind()
+		return x.bodyFailed("malformed", b.head.broke.Load().why, limit)
 	case err == io.EOF:
 		b.done = true
 		x.keepTrailer()
@@ -218,14 +221,10 @@ func (x *h2Exchange) firstBytes(p []byte, limit time.Duration) (int, error) {
 
 // keepTrailer takes over the trailer, less the fields that may not be there.
 func (x *h2Exchange) keepTrailer() {
-	for name, values := range x.body.trailer {
-		lower := []byte(strings.ToLower(name))
-		id := Identify(lower)
-		if ForbiddenTrailer(id) {
-			continue
-		}
-		for _, v := range values {
-			x.trailer.Add(id, lower, []byte(v))
+	for _, f := range x.head.trailer {
+		name := []byte(f.Name)
+		if id := Identify(name); !ForbiddenTrailer(id) {
+			x.trailer.Add(id, name, []byte(strings.Trim(f.Value, " \t")))
 		}
 	}
 }

@@ -23,34 +23,33 @@ const webSocketProtocol = "websocket"
 // ExtendedConnect tells whether the door offers WebSocket over HTTP/2.
 func ExtendedConnect() bool { return xconnect.Offered }
 
-// readConnect turns an extended CONNECT into the upgrade that it asks for. It returns what is wrong with
-// the request, nil where nothing is, and where it is none.
-func (x *h2Exchange) readConnect(r *http.Request) *HeadError {
-	protocol, extended := r.Header[":protocol"]
-	switch {
-	case !extended:
+// readConnect tells what is wrong with an extended CONNECT, nil where nothing is, and where it is none.
+func (x *h2Exchange) readConnect() *HeadError {
+	_, length := x.head.lookup("content-length")
+	switch h := x.head; {
+	case h.has&hasProtocol == 0:
 		return nil
-	case r.Method != http.MethodConnect:
+	case h.method != http.MethodConnect:
 		return &HeadError{":protocol", "it goes with CONNECT alone", noOffset, 400}
-	case len(protocol) != 1 || protocol[0] != webSocketProtocol:
+	case h.protocol != webSocketProtocol:
 		return &HeadError{":protocol", "only websocket is spoken here", noOffset, 501}
-	case r.Header["Content-Length"] != nil:
+	case length:
 		return &HeadError{"Content-Length", "a CONNECT has no body", noOffset, 400}
+	}
+	return nil
+}
+
+// asUpgrade turns an extended CONNECT into the upgrade that it stands for: what follows is the tunnel's,
+// and no body.
+func (x *h2Exchange) asUpgrade() {
+	if x.head.has&hasProtocol == 0 {
+		return
 	}
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // it never fails
 	x.key = base64.StdEncoding.EncodeToString(key[:])
-	r.Method = http.MethodGet
-	r.Header["Sec-Websocket-Key"] = []string{x.key}
-	r.ContentLength = 0 // what follows is the tunnel's
-	return nil
-}
-
-// asUpgrade adds the fields by which an upgrade is asked for in HTTP/1.1.
-func (x *h2Exchange) asUpgrade() {
-	if x.key == "" {
-		return
-	}
+	x.req.Method = getMethod
+	x.req.Header.Add(Other, []byte("sec-websocket-key"), []byte(x.key))
 	x.req.Header.Add(Connection, []byte("connection"), []byte("Upgrade"))
 	x.req.Header.Add(Upgrade, []byte("upgrade"), []byte(webSocketProtocol))
 }
@@ -94,12 +93,14 @@ func (x *h2Exchange) Hijack() (*Tunnel, error) {
 		return nil, errNoUpgrade
 	}
 	x.ended = true
+	x.p.change(x.head.id, &h2Stream{half: true, want: -1})
 	return &Tunnel{side: &h2Side{x: x}}, nil
 }
 
 // h2Side is the caller's side of a tunnel over HTTP/2.
 type h2Side struct {
 	x       *h2Exchange
+	given   int64 // bytes that were written; of the goroutine that writes
 	stopped atomic.Bool
 }
 
@@ -138,11 +139,15 @@ func (s *h2Side) write(p []byte, limit time.Duration) (int, error) {
 	if err := s.x.push(p, limit); err != nil {
 		return 0, err
 	}
+	s.given += int64(len(p))
 	return len(p), s.x.wait(limit, s.x.w.FlushError)
 }
 
-// closeWrite implements side: END_STREAM goes out when the handler returns, which ends reading as well.
-func (s *h2Side) closeWrite() bool { return false }
+// closeWrite implements side. x/net sends END_STREAM when the handler returns, which ends reading as well:
+// so it is sent beside it.
+func (s *h2Side) closeWrite() bool {
+	return !s.stopped.Load() && s.x.p.halfClose(s.x.head.id, s.given)
+}
 
 func (s *h2Side) stop() {
 	s.stopped.Store(true)

@@ -432,18 +432,18 @@ func TestAStopEndsWebSocketsOverHTTP2(t *testing.T) {
 func TestASilentWebSocketOverHTTP2ReachesTheIdleLimit(t *testing.T) {
 	eachWay(t, func(t *testing.T, k doorKind, road Protocol) {
 		g, _ := webSocketUpstream(t, road)
-		relay, ends := connectRelay(t, g, 200*time.Millisecond)
+		relay, ends := connectRelay(t, g, 400*time.Millisecond)
 		h := k.open(t, DoorOptions{Handler: relay, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second})
 		w := openWebSocket(t, h, "/chat")
 		began := time.Now()
 		for range 4 {
-			time.Sleep(80 * time.Millisecond)
+			time.Sleep(110 * time.Millisecond)
 			w.say(0x81, "x")
 			w.hear(0x81, "X")
 		}
 		w.hear(0x88, "\x03\xf6"+lastWord)
-		if took := time.Since(began); took < 500*time.Millisecond {
-			t.Errorf("closed after %v, with the last byte after 320 ms and a limit of 200 ms", took)
+		if took := time.Since(began); took < 800*time.Millisecond {
+			t.Errorf("closed after %v, with the last byte after 440 ms and a limit of 400 ms", took)
 		}
 		if end := soon(t, "the tunnel's end", ends); !end.Idle {
 			t.Errorf("%+v", end)

@@ -85,8 +85,8 @@ type h2Door struct {
 func (d *Door) newHTTP2(o *DoorOptions) *h2Door {
 	h := &h2Door{o: o.HTTP2.filled()}
 	h.base = &http.Server{
-		// More than our own limit, which counts as HTTP/1.1 does and answers with a kind; what is above
-		// both is answered by x/net alone.
+		// It is told to callers (SETTINGS_MAX_HEADER_LIST_SIZE), and counts otherwise than our own limit, which
+		// is lower and answers with a kind. x/net never sees a head that reaches it.
 		MaxHeaderBytes: 2*o.Limits.Head + 32*o.Limits.Fields,
 		// What it has to say of a connection is counted by reason and logged by the gateway.
 		ErrorLog: log.New(io.Discard, "", 0),

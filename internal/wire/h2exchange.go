@@ -25,6 +25,7 @@ type h2Exchange struct {
 	ctx   context.Context
 	w     h2Writer
 	began time.Time
+	head  *h2Opened
 
 	req     Request
 	refusal Refusal
@@ -101,11 +102,15 @@ func (x *h2Exchange) streamEnded() {
 		x.mu.Unlock()
 		return
 	}
+	why := ReasonCallerGone
+	if x.head.broke.Load() != nil {
+		why = ReasonUpload // it is reset, and the body says for what
+	}
 	x.gone = true
 	w := x.watched
 	x.watched = nil
 	if w != nil {
-		w.Cancel(ReasonCallerGone)
+		w.Cancel(why)
 	}
 	x.mu.Unlock()
 	x.p.gaveUp(x.began)
@@ -230,6 +235,14 @@ func (x *h2Exchange) reset() {
 	}
 	x.ours = true
 	_ = x.w.SetWriteDeadline(time.Unix(1, 0))
+}
+
+// resetBehind makes RST_STREAM (PROTOCOL_ERROR) follow the answer to a malformed request, as RFC 9113
+// section 8.1.1 asks for. Where the request has not ended, x/net resets its stream by itself.
+func (x *h2Exchange) resetBehind() {
+	if x.head.ended || x.head.broke.Load() != nil {
+		x.p.change(x.head.id, &h2Stream{reset: true})
+	}
 }
 
 // silent is called when the caller has sent nothing of its body for as long as it may.

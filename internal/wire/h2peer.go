@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,9 +23,10 @@ type h2Peer struct {
 	door *h2Door
 
 	// Of x/net's reading goroutine.
-	buf   []byte // bytes read: buf[r:w] are not handed on; nil while there are none
-	r, w  int
-	guard h2Guard
+	buf    []byte // bytes read: buf[r:w] are not handed on; nil while there are none
+	r, w   int
+	guard  h2Guard
+	screen *h2Screen
 	// Streams that were opened and did not become calls, and calls that were refused: how many there were
 	// in all when the second began that they are counted in.
 	broken, brokenSince int64
@@ -32,8 +35,11 @@ type h2Peer struct {
 	opened              int64 // streams that the door has counted
 
 	// Of whoever writes, one at a time.
-	sent h2Sent
+	wmu      sync.Mutex
+	sent     h2Sent
+	outgoing h2Out
 
+	special atomic.Int64           // how many streams has
 	begun   atomic.Int64           // calls
 	refused atomic.Int64           // of them, those that were none
 	over    atomic.Bool            // the connection has ended, or is about to
@@ -41,20 +47,25 @@ type h2Peer struct {
 
 	done chan struct{} // closed when x/net has ended
 
-	mu     sync.Mutex
-	idle   sync.Cond // there are no calls
-	tally  h2Tally   // what sent has counted since the guard last looked
-	calls  map[*h2Exchange]struct{}
-	closed bool   // x/net has ended: a call that comes now is nobody's
-	cut    Reason // calls that begin are cancelled for it
-	second int64
-	resets int // calls given up by the caller in that second
+	mu       sync.Mutex
+	idle     sync.Cond // there are no calls
+	tally    h2Tally   // what sent has counted since the guard last looked
+	calls    map[*h2Exchange]struct{}
+	heads    map[uint32]*h2Opened // of streams that have not ended
+	waiting  int                  // what those hold that no call has taken
+	goneAway bool                 // GOAWAY went out
+	streams  map[uint32]*h2Stream
+	closed   bool   // x/net has ended: a call that comes now is nobody's
+	cut      Reason // calls that begin are cancelled for it
+	second   int64
+	resets   int // calls given up by the caller in that second
 }
 
 // serveHTTP2 serves a connection whose preface is in c.buf, or is to come after TLS. It returns when
 // the connection and all its calls have ended.
 func (c *conn) serveHTTP2() {
-	p := &h2Peer{c: c, door: c.o.h2, calls: map[*h2Exchange]struct{}{}, done: make(chan struct{})}
+	p := &h2Peer{c: c, door: c.o.h2, calls: map[*h2Exchange]struct{}{}, heads: map[uint32]*h2Opened{}, done: make(chan struct{})}
+	p.screen = newH2Screen(p)
 	p.idle.L = &p.mu
 	p.buf, p.r, p.w = c.buf, c.r, c.w
 	c.buf = nil
@@ -100,23 +111,43 @@ func (s h2Secure) ConnectionState() tls.ConnectionState { return *s.c.tls }
 // Read implements net.Conn for x/net, which reads a frame's head and then its payload. What a caller
 // may not do any more comes out as a connection error, which x/net turns into GOAWAY.
 func (p *h2Peer) Read(b []byte) (int, error) {
-	if p.r == p.w {
-		n, err := p.fill(b)
-		if n > 0 || err != nil {
-			return n, err
+	s := p.screen
+	for {
+		switch {
+		case s.at < len(s.out):
+			n := copy(b, s.out[s.at:])
+			if s.at += n; s.at == len(s.out) {
+				s.out, s.at = s.out[:0], 0
+			}
+			return n, nil
+		case s.err != nil:
+			return 0, p.ended(s.err)
+		case p.r == p.w:
+			n, err := p.fill(b, len(b) >= smallBuffer && s.pass >= len(b))
+			if s.pass -= n; n > 0 || err != nil {
+				return n, err
+			}
+		case s.pass > 0:
+			n := copy(b, p.buf[p.r:min(p.w, p.r+s.pass)])
+			s.pass -= n
+			p.used(n)
+			return n, nil
+		default:
+			p.used(s.consume(p.buf[p.r:p.w]))
 		}
 	}
-	n := copy(b, p.buf[p.r:p.w])
+}
+
+// used gives the buffer back when all of it has been used.
+func (p *h2Peer) used(n int) {
 	if p.r += n; p.r == p.w {
 		putBuffer(p.buf)
 		p.buf, p.r, p.w = nil, 0, 0
 	}
-	return n, nil
 }
 
-// fill reads from the socket: a large piece straight into b, else into a buffer that is held only
-// while it has bytes.
-func (p *h2Peer) fill(b []byte) (int, error) {
+// fill reads from the socket: straight into b, or into a buffer that is held only while it has bytes.
+func (p *h2Peer) fill(b []byte, direct bool) (int, error) {
 	if why := p.fatal.Load(); why != nil {
 		return 0, p.ended(http2.ConnectionError(http2.ErrCodeEnhanceYourCalm))
 	}
@@ -127,7 +158,6 @@ func (p *h2Peer) fill(b []byte) (int, error) {
 	}
 	var n int
 	var err error
-	direct := len(b) >= smallBuffer
 	if direct {
 		n, err = p.c.sock.read(b, by)
 	} else {
@@ -139,10 +169,10 @@ func (p *h2Peer) fill(b []byte) (int, error) {
 	}
 	switch {
 	case err == errNudged:
-		return p.fill(b) // fatal says why
+		return p.fill(b, direct) // fatal says why
 	case err == errTimeout:
 		p.kill(h2HeaderTimeout)
-		return p.fill(b)
+		return p.fill(b, direct)
 	case err != nil:
 		return 0, p.ended(err)
 	case n == 0:
@@ -173,7 +203,7 @@ func (p *h2Peer) fill(b []byte) (int, error) {
 		putBuffer(p.buf)
 		p.buf = nil
 	}
-	return p.fill(b)
+	return p.fill(b, direct)
 }
 
 func (p *h2Peer) takeTally() (t h2Tally) {
@@ -278,18 +308,23 @@ func (p *h2Peer) ended(err error) error {
 
 // Write implements net.Conn for x/net. It fails when the peer takes no byte for too long.
 func (p *h2Peer) Write(b []byte) (int, error) {
-	n, err := p.c.sock.write(b, nil, p.door.stalled(), 0)
-	p.sent.feed(b[:n])
+	p.wmu.Lock()
+	defer p.wmu.Unlock()
+	p.sent.feed(b)
+	_, err := p.c.sock.write(p.outgoing.rewrite(p, b), nil, p.door.stalled(), 0)
 	p.mu.Lock()
 	p.tally.control += p.sent.tally.control
 	p.tally.provoked += p.sent.tally.provoked
 	p.tally.ends += p.sent.tally.ends
 	p.mu.Unlock()
 	p.sent.tally = h2Tally{}
-	if err == errTimeout {
-		p.note(h2WriteStall)
+	if err != nil {
+		if err == errTimeout {
+			p.note(h2WriteStall)
+		}
+		return 0, err
 	}
-	return n, err
+	return len(b), nil
 }
 
 // The rest of net.Conn.
@@ -327,17 +362,22 @@ func (p *h2Peer) hangUp() {
 
 // ServeHTTP serves one call, on a goroutine of x/net's.
 func (p *h2Peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &h2Exchange{p: p, began: time.Now(), ctx: r.Context(), w: w.(h2Writer), body: h2Body{src: r.Body, trailer: r.Trailer}}
+	id, _ := strconv.ParseUint(strings.TrimPrefix(r.RequestURI, "/"), 10, 32)
+	head := p.take(uint32(id))
+	if head == nil {
+		panic(http.ErrAbortHandler) // it was reset in the meantime
+	}
+	x := &h2Exchange{p: p, began: time.Now(), ctx: r.Context(), w: w.(h2Writer), head: head, body: h2Body{src: r.Body, head: head}}
 	if !p.enter(x) {
 		panic(http.ErrAbortHandler)
 	}
-	if !p.serve(x, r) {
+	if !p.serve(x) {
 		panic(http.ErrAbortHandler) // RST_STREAM: nobody may take this for an end
 	}
 }
 
 // serve tells whether the answer is whole.
-func (p *h2Peer) serve(x *h2Exchange, r *http.Request) bool {
+func (p *h2Peer) serve(x *h2Exchange) bool {
 	defer p.leave(x)
 	defer x.leave()
 	p.c.door.h2.calls.Add(1)
@@ -354,8 +394,11 @@ func (p *h2Peer) serve(x *h2Exchange, r *http.Request) bool {
 	if x.ctx.Err() != nil {
 		return false
 	}
-	if why := x.readHead(r); why != nil {
+	if why := x.readHead(); why != nil {
 		p.refused.Add(1)
+		if why.Reason == RefuseMalformed {
+			x.resetBehind()
+		}
 		p.c.o.Handler.Refuse(x, why)
 	} else {
 		p.c.o.Handler.Serve(x)
@@ -387,6 +430,7 @@ func (p *h2Peer) enter(x *h2Exchange) bool {
 func (p *h2Peer) leave(x *h2Exchange) {
 	p.mu.Lock()
 	delete(p.calls, x)
+	delete(p.heads, x.head.id)
 	if p.resets > 0 && x.whole() {
 		p.resets--
 	}

@@ -45,7 +45,10 @@ type h2pool struct {
 
 	// http1 is until when an upstream of ProtocolAuto is taken to speak HTTP/1.1 only.
 	http1 atomic.Int64
-	moved atomic.Int64 // calls that a closing connection had turned away
+	// required is until when one is asked over HTTP/1.1 because it said HTTP_1_1_REQUIRED, whatever TLS
+	// agrees on.
+	required atomic.Int64
+	moved    atomic.Int64 // calls that a closing connection had turned away
 }
 
 // h2Remember is for how long it is not asked again whether an upstream speaks HTTP/2.
@@ -80,10 +83,21 @@ func newH2Pool(g *Origin, p Protocol) *h2pool {
 	return nil
 }
 
-// speaksHTTP1 tells whether an upstream is known to agree on HTTP/1.1.
+// speaksHTTP1 tells whether an upstream is known to agree on HTTP/1.1, or to ask for it.
 func (p *h2pool) speaksHTTP1() bool {
-	at := p.http1.Load()
+	at := max(p.http1.Load(), p.required.Load())
 	return at != 0 && clock() < at
+}
+
+// wantsHTTP1 remembers that the upstream asked for HTTP/1.1 (RFC 9113 section 7, HTTP_1_1_REQUIRED), and
+// tells whether that is what it will be asked by: where the configuration lets it choose, and for any call
+// but one that only HTTP/2 can carry.
+func (p *h2pool) wantsHTTP1(call *Call) bool {
+	if !p.auto || call.Trailers {
+		return false
+	}
+	p.required.Store(clock() + int64(h2Remember))
+	return true
 }
 
 // pick promises a stream on a connection; nil when none has room. The caller holds p.mu.

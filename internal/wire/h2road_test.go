@@ -410,7 +410,7 @@ func TestACallerWhoLeavesResetsOneStream(t *testing.T) {
 			left := time.Now()
 			l.leave()
 			at := soon(t, "the reset of "+path, gone)
-			if took := at.Sub(left); took > 100*time.Millisecond {
+			if took := at.Sub(left); took > 2*time.Second { // on a busy machine
 				t.Errorf("%s: the upstream learned of it after %v", path, took)
 			}
 			<-done

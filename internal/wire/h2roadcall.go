@@ -99,6 +99,10 @@ func (u *Upcall) onStream(c *h2conn, call *Call, a *journey.Attempt) (ok, again 
 	if u.awaitHead(call, a) {
 		return true, false
 	}
+	if f := &h.facts; (f.Signal == journey.HTTP2Reset || f.Signal == journey.HTTP2GoAway) && f.Code == journey.HTTP2HTTP11Required && u.origin.h2.wantsHTTP1(call) {
+		f.Unworked = true // it is to be asked again, and is asked over HTTP/1.1 then
+		return false, false
+	}
 	return false, u.turnedAway(a) && call.Stream == nil && h.facts.Moved < h2MaxMoves
 }
 

@@ -38,7 +38,7 @@ func plainCaller(err error) net.Conn {
 
 // plainOnTLS answers a plain HTTP request on a TLS address.
 const plainOnTLS = "HTTP/1.1 400 Bad Request (caller_tls_plain_http)\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
-	"Proxy-Status: causeway; error=http_request_error\r\nContent-Length: 72\r\n\r\nThis address speaks HTTPS, and the request came as plain HTTP: https://\n"
+	"Proxy-Status: causeway; error=http_request_error\r\nContent-Length: 91\r\n\r\nThis address speaks HTTPS, and the request came as plain HTTP; begin its URL with https://\n"
 
 // looksLikeHTTP tells whether the first bytes of what should be a TLS record begin a request line.
 func looksLikeHTTP(first [5]byte) bool {

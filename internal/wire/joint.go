@@ -56,6 +56,8 @@ type Joint struct {
 	reset    bool
 	unframed bool
 	upReset  atomic.Bool // a write to the upstream found a reset
+	ownClose atomic.Bool // the caller has sent a close frame
+	upOver   atomic.Bool // the upstream has ended its side, and the caller's may go on
 
 	fromUpstream frames // followed by the goroutine that reads the upstream
 	fromCaller   frames // by the other one
@@ -159,12 +161,48 @@ func (j *Joint) downward(up <-chan struct{}) {
 			j.unframed = j.webSocket && !j.closing.Load()
 		}
 		if !j.unframed && j.caller.closeWrite() {
+			j.attend(up)
 			return // the other direction may go on
 		}
 	default:
 		j.reset = j.ended(byUpstream) && !j.closing.Load()
 	}
 	j.lastWords(up)
+	j.caller.Close()
+	j.upstream.Close()
+}
+
+// closingGrace is how long a caller may take to answer the upstream's close frame on a stream whose other
+// side has ended.
+const closingGrace = 2 * time.Second
+
+// attend waits for the caller's direction to end after the upstream's has. A stream of HTTP/2 keeps no
+// time of its own, and need not be ended by a caller whose WebSocket is closed.
+func (j *Joint) attend(up <-chan struct{}) {
+	if _, stream := j.caller.side.(*h2Side); !stream {
+		return
+	}
+	closed := j.webSocket && j.closing.Load()
+	j.upOver.Store(closed)
+	for by := clock() + int64(closingGrace); !closed || !j.ownClose.Load(); {
+		if !closed {
+			if j.o.Idle <= 0 {
+				return
+			}
+			by = j.last.Load() + int64(j.o.Idle)
+		}
+		wait := by - clock()
+		if wait <= 0 {
+			break
+		}
+		late := time.NewTimer(time.Duration(wait))
+		select {
+		case <-up:
+			late.Stop()
+			return
+		case <-late.C:
+		}
+	}
 	j.caller.Close()
 	j.upstream.Close()
 }
@@ -214,6 +252,9 @@ func (j *Joint) upward() {
 			j.upReset.CompareAndSwap(false, isReset(err))
 			return
 		}
+		if j.ownClose.Load() && j.upOver.Load() {
+			return // both have said that it is over
+		}
 	}
 	switch {
 	case err == errTimeout, err == errCancelled:
@@ -261,6 +302,9 @@ func (j *Joint) pass(to *Tunnel, p []byte, count *atomic.Int64, f *frames, from 
 		if f.feed(p); f.close.Code != 0 {
 			j.ended(from)
 			j.closing.Store(true)
+			if from == byCaller {
+				j.ownClose.Store(true)
+			}
 		}
 	}
 	n, err := to.write(p, j.o.Idle)

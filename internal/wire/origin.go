@@ -24,6 +24,8 @@ type OriginOptions struct {
 	// the name does not exist is one). It may be called concurrently; nil is nobody.
 	OnLookup func(name string, took time.Duration, answered bool)
 	Limits   Limits
+	// Lane is what bodies share that come as fast as they are read; nil holds none back.
+	Lane *Lane
 	// MaxIdle is the most connections kept open without a call, IdleFor the longest time one is kept.
 	MaxIdle int
 	IdleFor time.Duration

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -45,6 +44,8 @@ type sock struct {
 	rd, wr               rawOp
 	wait                 // of writes, since takeWait
 	waitFrom, queuedFrom int64
+	lane                 *Lane
+	stint                Stint
 	greedy               uint8 // pieces of a body in a row that were there at once
 	stale                bool
 	staleFn              func(fd uintptr)
@@ -206,11 +207,12 @@ const turns = 2
 func (s *sock) share() {
 	if s.rd.again {
 		s.greedy = 0
+		s.stint.Waited()
 		return
 	}
 	if s.greedy++; s.greedy >= turns {
 		s.greedy = 0
-		runtime.Gosched()
+		s.lane.Share(&s.stint)
 	}
 }
 
