@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 )
@@ -77,7 +78,7 @@ func cleanURL(s, example string) (any, *wrong) {
 		return nil, &wrong{message: "has a scheme that is not supported", fix: "write a URL that begins with http:// or https://"}
 	case u.User != nil:
 		return nil, &wrong{message: "holds a user or password", fix: "remove what is before the @"}
-	case u.Hostname() == "" || strings.ContainsAny(u.Hostname(), " %"):
+	case u.Hostname() == "" || strings.ContainsFunc(u.Hostname(), noHostHas):
 		return nil, &wrong{message: "has no valid host", fix: "write " + example}
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
 		return nil, &wrong{message: "has a query or fragment", fix: "remove what begins with ? or #"}
@@ -85,6 +86,12 @@ func cleanURL(s, example string) (any, *wrong) {
 		return nil, &wrong{message: "has a port that is not one", fix: "write a port from 1 to 65535"}
 	}
 	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// noHostHas tells whether r is in no host's name and no address: white space, an IPv6 zone, a wildcard,
+// quotes.
+func noHostHas(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(" %*<>{}|^`'\"\\,;()!$&+=~", r)
 }
 
 func validPort(u *url.URL) bool {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -221,6 +222,8 @@ func percentage() scalar {
 			number, rest := leadingNumber(s)
 			n, err := strconv.ParseFloat(number, 64)
 			switch {
+			case number != "" && rest == "" && n > 0 && n < 1:
+				return nil, &wrong{message: "has no percent sign", fix: fmt.Sprintf("write %s%%, or %s%% for that small a share", strconv.FormatFloat(n*100, 'g', 6, 64), number)}
 			case number != "" && rest == "":
 				return nil, &wrong{message: "has no percent sign", fix: "write " + number + "%"}
 			case err != nil || rest != "%":
@@ -231,4 +234,19 @@ func percentage() scalar {
 			return n / 100, nil
 		},
 	}
+}
+
+// someShare is a percentage above 0%.
+func someShare() scalar {
+	s := percentage()
+	parse := s.parse
+	s.schema = map[string]any{"type": "string", "pattern": `^(0*[1-9][0-9]*(\.[0-9]+)?|0+\.0*[1-9][0-9]*)%$`}
+	s.parse = func(text string) (any, *wrong) {
+		v, w := parse(text)
+		if w == nil && v == 0.0 {
+			return nil, &wrong{message: "is no share at all", fix: "write a percentage above 0%, such as 50%"}
+		}
+		return v, w
+	}
+	return s
 }

@@ -85,7 +85,7 @@ func llmAddresses(v *value) LLM {
 	return LLM{
 		Hosts: texts(v.get("hosts")), Prefix: as[string](v.get("prefix")),
 		KeepResponses: as[time.Duration](v.get("keep_responses")), KeepResponsesSize: as[int64](v.get("keep_responses_size")),
-		Fetch: fetchOf(v.get("fetch")), Guardrails: texts(v.get("guardrails")),
+		Fetch: fetchOf(v.get("fetch")), Guardrails: texts(v.get("guardrails")), KeepBodies: as[string](v.get("keep_bodies")),
 	}
 }
 
@@ -144,6 +144,7 @@ func (b builder) upstream(v *value) Upstream {
 		u.Health = &Health{
 			Type: as[string](h.get("type")), MinValidity: as[time.Duration](h.get("min_validity")),
 			Path:           as[string](h.get("path")),
+			Service:        as[string](h.get("service")),
 			Interval:       as[time.Duration](h.get("interval")),
 			Timeout:        as[time.Duration](h.get("timeout")),
 			HealthyAfter:   number(h.get("healthy_after")),

@@ -68,6 +68,7 @@ type LLM struct {
 	KeepResponsesSize int64
 	Fetch             Fetch
 	Guardrails        []string // names, for every call to a model
+	KeepBodies        string   // of calls to models: true | failures | false
 }
 
 // Calls says how long calls are kept.
@@ -272,8 +273,9 @@ type Retries struct {
 
 // Health is an active check of each target.
 type Health struct {
-	Type           string        // http | tcp | tls
+	Type           string        // http | tcp | tls | grpc
 	Path           string        // of http
+	Service        string        // of grpc; "" for the server as a whole
 	MinValidity    time.Duration // of tls: a certificate in use that ends sooner is bad
 	Interval       time.Duration
 	Timeout        time.Duration

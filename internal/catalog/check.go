@@ -275,6 +275,7 @@ func (c *checker) defaultOf(k *key) *value {
 func (c *checker) mapping(v *value, s *shape) {
 	v.fields = make(map[string]*value, len(v.node.fields))
 	v.keyAt = make(map[string]pos, len(v.node.fields))
+	folded := map[string]pos{}
 	for _, f := range v.node.fields {
 		if w := s.names.check(f.key); w != nil {
 			fix := w.fix
@@ -282,6 +283,13 @@ func (c *checker) mapping(v *value, s *shape) {
 				fix = "environment variables are for values: write the name itself"
 			}
 			c.faults.add(f.at, fmt.Sprintf("`%s` %s", join(v.path, shorten(f.key)), w.message), fix)
+		}
+		if lower := strings.ToLower(f.key); s.names.anyCase {
+			if first, twice := folded[lower]; twice {
+				c.faults.add(f.at, fmt.Sprintf("`%s` is the same header as that at line %d: case does not tell them apart", join(v.path, shorten(f.key)), first.line), "keep one of the two")
+			} else {
+				folded[lower] = f.at
+			}
 		}
 		v.names = append(v.names, f.key)
 		v.keyAt[f.key] = f.at

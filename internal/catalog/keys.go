@@ -187,6 +187,10 @@ func llmKeys() []key {
 			doc: "Which images, documents and recordings the gateway fetches, where a caller writes a URL and the provider takes bytes.",
 		},
 		guardrailNames("Guardrails for every call to a model."),
+		{
+			name: "keep_bodies", def: "false", shape: scalarOf(keepBodies()),
+			doc: "Whether the bodies of calls to models, with what stands in prompts, are kept with a call's record as `services.NAME.keep_bodies` keeps those of services. `causeway repro` needs them.",
+		},
 	}
 }
 

@@ -40,7 +40,7 @@ func TestTheDefaultsAreThoseOfTheContract(t *testing.T) {
 				PingAfter: 30 * time.Second, PingTimeout: 15 * time.Second, MaxResets: 250, MaxControlFrames: 1000,
 			},
 		},
-		LLM:          LLM{KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30, Fetch: Fetch{From: "public", MaxSize: 20 << 20, Timeout: 10 * time.Second}},
+		LLM:          LLM{KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30, Fetch: Fetch{From: "public", MaxSize: 20 << 20, Timeout: 10 * time.Second}, KeepBodies: "false"},
 		Calls:        Calls{Keep: 30 * 24 * time.Hour, MaxSize: 10 << 30, WhenFull: "drop"},
 		Incidents:    Incidents{OpenAfter: 3, Window: time.Minute, Share: 0.01, RecoverCalls: 5, RecoverAfter: 10 * time.Second, QuietAfter: 10 * time.Minute, CallerBurst: 20},
 		Storage:      Storage{Database: "sqlite", Counters: "memory", CacheSize: 64 << 20},
@@ -209,7 +209,7 @@ applications:
 	if want := "10.0.0.0/8 192.0.2.0/24 192.0.2.7/32 2001:db8::1/128"; strings.Join(proxies, " ") != want {
 		t.Errorf("trusted_proxies %v, want %s", proxies, want)
 	}
-	if got := c.LLM; !reflect.DeepEqual(got, LLM{Hosts: []string{"llm.example.com", "xn--bcher-kva.example", "[::1]"}, Prefix: "/ai", KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30, Fetch: Fetch{From: "public", MaxSize: 20 << 20, Timeout: 10 * time.Second}}) {
+	if got := c.LLM; !reflect.DeepEqual(got, LLM{Hosts: []string{"llm.example.com", "xn--bcher-kva.example", "[::1]"}, Prefix: "/ai", KeepResponses: 30 * 24 * time.Hour, KeepResponsesSize: 1 << 30, Fetch: Fetch{From: "public", MaxSize: 20 << 20, Timeout: 10 * time.Second}, KeepBodies: "false"}) {
 		t.Errorf("llm: %+v", got)
 	}
 	s := c.Services["a"]

@@ -18,6 +18,7 @@ func protocolKey(def, doc string) key {
 // checkUpstream holds an upstream's keys to each other.
 func checkUpstream(c *checker, v *value) {
 	checkProxyOut(c, v)
+	checkGRPCHealth(c, v)
 	if kind := v.get("health").get("type"); as[string](kind) == "tls" {
 		for _, t := range v.get("targets").items {
 			if url := as[string](t.get("url")); url != "" && !strings.HasPrefix(url, "https:") {
@@ -28,6 +29,26 @@ func checkUpstream(c *checker, v *value) {
 	}
 	for _, t := range v.get("targets").items {
 		checkScheme(c, v.get("protocol"), as[string](t.get("url")))
+	}
+}
+
+// checkGRPCHealth refuses a check by gRPC where HTTP/1.1 would be spoken, and a service's name for another
+// kind of check.
+func checkGRPCHealth(c *checker, v *value) {
+	kind, service := v.get("health").get("type"), v.get("health").get("service")
+	if as[string](kind) != "grpc" {
+		if service.set() && service.node != nil {
+			c.faults.add(service.at, "`"+service.path+"` is of health checks by gRPC, and `health.type` is "+as[string](kind), "write type: grpc beside it, or leave it out")
+		}
+		return
+	}
+	secure := true
+	for _, t := range v.get("targets").items {
+		secure = secure && strings.HasPrefix(as[string](t.get("url")), "https:")
+	}
+	switch p := as[string](v.get("protocol")); {
+	case p == "http1", p == "auto" && !secure:
+		c.faults.add(kind.at, "`"+kind.path+"` is grpc, which is spoken over HTTP/2 alone, and these targets are asked over HTTP/1.1", "write upstream.protocol: h2c, or h2 for targets with https://")
 	}
 }
 

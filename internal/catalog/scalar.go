@@ -144,14 +144,16 @@ func oneOf(argument func(string) bool, choices ...choice) scalar {
 		}}
 	}
 	s.parse = func(text string) (any, *wrong) {
-		value, arg, has := strings.Cut(text, ":")
+		value, arg, _ := strings.Cut(text, ":")
 		for _, c := range choices {
 			switch {
 			case c.notYet && c.value == text:
 				return nil, &wrong{message: "is not in this version yet", fix: "write " + listed(allowed(choices), "or")}
 			case c.arg == "" && c.value == text:
 				return text, nil
-			case c.arg != "" && c.value == value && (!has || !argument(arg)):
+			case c.arg != "" && c.value == value && arg != "" && !argument(arg):
+				return nil, &wrong{message: "has a name after the colon that none can be", fix: "write " + value + ":" + c.arg + " with a name of letters, digits and hyphens in place of " + c.arg}
+			case c.arg != "" && c.value == value && arg == "":
 				return nil, &wrong{message: "needs a name after the colon", fix: "write " + value + ":" + c.arg + " with a name in place of " + c.arg}
 			case c.arg != "" && c.value == value:
 				return text, nil

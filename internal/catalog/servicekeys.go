@@ -107,7 +107,7 @@ func upstreamKeys() []key {
 
 func breakerKeys() []key {
 	return []key{
-		{name: "failures", def: "50%", shape: scalarOf(percentage()), aka: []string{"threshold", "error_rate"}, doc: "The share of a target's calls in the window that must have failed: no connection, no answer in time, a broken answer, or a status of 500 and above."},
+		{name: "failures", def: "50%", shape: scalarOf(someShare()), aka: []string{"threshold", "error_rate"}, doc: "The share of a target's calls in the window that must have failed: no connection, no answer in time, a broken answer, or a status of 500 and above."},
 		{name: "min_calls", def: "20", shape: scalarOf(integer("a number of calls", 1, 1_000_000)), doc: "Calls in the window before anything is judged."},
 		{name: "window", def: "10s", shape: scalarOf(duration(100 * time.Millisecond)), doc: "The time that is looked back on."},
 		{name: "open_for", def: "10s", shape: scalarOf(duration(10 * time.Millisecond)), aka: []string{"sleep", "timeout"}, doc: "How long the target is left alone before one call tries it. After a good trial its share of calls grows over five seconds."},
@@ -121,9 +121,11 @@ func healthKeys() []key {
 			name: "type", def: "http", shape: scalarOf(oneOf(nil,
 				choice{value: "http", doc: "GET of `path`, whose status decides"},
 				choice{value: "tcp", doc: "a connection is made and closed"},
-				choice{value: "tls", doc: "a connection with its handshake is made and closed: the certificate must be valid, for `min_validity` more"})),
+				choice{value: "tls", doc: "a connection with its handshake is made and closed: the certificate must be valid, for `min_validity` more"},
+				choice{value: "grpc", doc: "`grpc.health.v1.Health/Check` is asked whether `service` is SERVING; with `protocol` h2, h2c, or auto over https"})),
 			doc: "What a check does.",
 		},
+		{name: "service", optional: true, shape: scalarOf(text("a gRPC service such as shop.v1.Orders")), aka: []string{"grpc_service", "service_name"}, doc: "Which service is asked about, of `type: grpc`; without it the server as a whole."},
 		{name: "path", def: "/healthz", shape: scalarOf(checkPath()), doc: "What is asked for with GET; of `type: http`."},
 		{name: "min_validity", def: "0s", shape: scalarOf(duration(0)), aka: []string{"expires_in"}, doc: "How much longer a target's certificate must be valid; of `type: tls`. With 24h a target is left out a day before its certificate ends, while others have a newer one."},
 		{name: "interval", def: "5s", shape: scalarOf(duration(1)), doc: "From one check to the next."},

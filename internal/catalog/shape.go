@@ -54,6 +54,7 @@ type names struct {
 	noun    string // "a service's name"
 	pattern string // the same as a regular expression, for the schema
 	check   func(string) *wrong
+	anyCase bool // names that differ in case alone are the same name
 }
 
 func scalarOf(s scalar) shape { return shape{form: scalarForm, noun: s.noun, scalar: s} }
@@ -123,6 +124,7 @@ func modelName() names {
 func headerName() names {
 	return names{
 		noun:    "a header's name",
+		anyCase: true,
 		pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
 		check: func(s string) *wrong {
 			if isToken(s) {

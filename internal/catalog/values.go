@@ -247,6 +247,8 @@ func removedHeader() scalar {
 			switch {
 			case !isToken(s):
 				return nil, &wrong{message: "is not a header's name", fix: "write a name such as X-Debug"}
+			case strings.Contains(s, "*"):
+				return nil, &wrong{message: "has a *, and headers are removed by their whole names", fix: "write each name on its own"}
 			case ownHeader(s):
 				return nil, ownHeaderFault(s)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -99,6 +100,7 @@ func readYAML(faults *faultList, data []byte, env func(string) (string, bool)) (
 func plainText(faults *faultList, data []byte) bool {
 	here := pos{1, 1}
 	tabs, tabWork := 0, 0
+	indent := true // nothing but white space on this line yet
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		switch {
@@ -108,7 +110,11 @@ func plainText(faults *faultList, data []byte) bool {
 		case r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f:
 			faults.add(here, fmt.Sprintf("the file holds a control character (U+%04X)", r), `remove it, or write it as "\x`+fmt.Sprintf("%02x", r)+`" in double quotes`)
 			return false
+		case indent && r > 0x7f && unicode.IsSpace(r) && r != '\u0085' && r != '\u2028' && r != '\u2029':
+			faults.add(here, fmt.Sprintf("this line is indented with U+%04X, which looks like a space and is none", r), "indent with plain spaces")
+			return false
 		}
+		indent = r == '\n' || r == '\r' || indent && r == ' '
 		i += size
 		here.col++
 		switch r {
@@ -139,7 +145,7 @@ func parseYAML(faults *faultList, source string) (file *ast.File) {
 	if !ok {
 		return nil
 	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	file, err := parser.Parse(wholeScalars(tokens), 0, parser.AllowDuplicateMapKey())
 	if err == nil {
 		return file
 	}

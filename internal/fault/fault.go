@@ -140,3 +140,7 @@ type Param struct {
 	IsInt bool   `json:"is_int,omitempty"`
 	Token bool   `json:"token,omitempty"`
 }
+
+// RepeatCareful is the advice to callers whose call may have been worked on although it failed. It does not concern
+// calls that change nothing.
+const RepeatCareful = "The upstream may have done the work all the same: before you repeat a call that changes something, check, or send an Idempotency-Key."

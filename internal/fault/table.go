@@ -46,6 +46,6 @@ func entryOf(k Kind) *Entry {
 const (
 	tellOperator  = "Nothing is wrong on your side. Tell whoever runs this API, and give the call id."
 	repeatFreely  = "The request did no work, so it can be sent again. If it keeps failing, tell whoever runs this API, and give the call id."
-	repeatCareful = "The upstream may have done the work before the answer was lost: check first, or send an Idempotency-Key, before you repeat a call that changes something."
+	repeatCareful = RepeatCareful
 	curlTarget    = "From the gateway's host try the target directly, with curl -v and the target's URL: the same failure there rules the gateway out."
 )

@@ -37,11 +37,11 @@ var answerRows = []Entry{
 	{
 		Kind: ResponseHeaderTooLarge, Status: 502, Proxy: "http_response_header_section_size", Cause: Configuration, Again: Never, At: AtUpstream,
 		Title:        "The upstream's answer has too large a header",
-		Explain:      "The header of the answer has more bytes, or more fields, than the gateway accepts.",
+		Explain:      "The header of the answer has more than 256 KiB, or more than 1,000 fields, which is more than the gateway accepts.",
 		CallerAdvice: []string{tellOperator},
 		OperatorAdvice: []string{
 			"Find the large field with curl -sD - -o /dev/null and the target's URL: a cookie that grows, a token in a header, debug headers.",
-			"If such headers are meant to be, raise server.max_header.",
+			"This limit is fixed (server.max_header is that of callers' requests): send what is so large in the body instead.",
 		},
 	},
 	{

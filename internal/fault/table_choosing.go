@@ -62,7 +62,7 @@ var choosingRows = []Entry{
 var upstreamRows = []Entry{
 	{
 		Kind: UpstreamError, Cause: Software, Again: Idempotent, At: AtUpstream,
-		Title:        "The upstream answered that it failed (500)",
+		Title:        "The upstream answered that it failed (500 or another 5xx)",
 		Explain:      "The upstream sent a complete answer with status 500, and it was passed on unchanged. The gateway and the way to the upstream work; the application failed on this call.",
 		CallerAdvice: []string{"The answer is the upstream's own: its body may say more.", repeatCareful},
 		OperatorAdvice: []string{
@@ -72,12 +72,12 @@ var upstreamRows = []Entry{
 	},
 	{
 		Kind: UpstreamBadGateway, Cause: Software, Again: Idempotent, At: AtUpstream,
-		Title:        "A proxy behind the gateway answered 502",
-		Explain:      "The upstream is itself a proxy, and it could not get an answer from the server behind it. Its 502 was passed on unchanged: the broken part lies behind it, not between it and Causeway.",
+		Title:        "The upstream answered 502 (bad gateway)",
+		Explain:      "The upstream is itself a proxy that could not get an answer from the server behind it, or an application that says so of a service that it called. Its 502 was passed on unchanged: the broken part lies behind it, not between it and Causeway.",
 		CallerAdvice: []string{repeatCareful, tellOperator},
 		OperatorAdvice: []string{
-			"Look in the log of the proxy named in the evidence, at the moment of the call: Causeway reached it without trouble.",
-			"With upstream.targets pointing at the server behind that proxy, Causeway sees the reason itself and says it.",
+			"Look in the log of the proxy that the evidence names, at the moment of the call, and where it names none in the upstream's own: Causeway reached it without trouble.",
+			"With upstream.targets pointing at the server behind such a proxy, Causeway sees the reason itself and says it.",
 		},
 	},
 	{
@@ -92,12 +92,12 @@ var upstreamRows = []Entry{
 	},
 	{
 		Kind: UpstreamTimeout, Cause: Overload, Again: Idempotent, At: AtUpstream,
-		Title:        "A proxy behind the gateway answered 504",
-		Explain:      "The upstream is itself a proxy that waited too long for the server behind it. Its 504 was passed on unchanged.",
+		Title:        "The upstream answered 504 (gateway timeout)",
+		Explain:      "The upstream is itself a proxy that waited too long for the server behind it, or an application that says so of a service that it called. Its 504 was passed on unchanged.",
 		CallerAdvice: []string{repeatCareful, tellOperator},
 		OperatorAdvice: []string{
-			"Look at the timeout of the proxy named in the evidence (nginx: proxy_read_timeout) and at the server behind it.",
-			"Time limits should grow from the inside to the outside: that proxy's below upstream.timeouts.first_byte.",
+			"Where the evidence names a proxy, look at its timeout (nginx: proxy_read_timeout) and at the server behind it; where it names none, look in the upstream's own log for what it waited for.",
+			"Time limits should grow from the inside to the outside: a proxy's below upstream.timeouts.first_byte.",
 		},
 	},
 	{

@@ -62,7 +62,7 @@ var http2Rows = []Entry{
 		Explain:      "The upstream reset the call's stream with HTTP_1_1_REQUIRED: what was asked for is to be had over HTTP/1.1 alone, as with servers that authenticate connections (NTLM, a client certificate asked for late).",
 		CallerAdvice: []string{tellOperator},
 		OperatorAdvice: []string{
-			"Set upstream.protocol to http1 for this service.",
+			"Set upstream.protocol to http1 for this service, or to auto: then HTTP/1.1 is spoken by itself to an upstream that asks for it.",
 		},
 	},
 	{

@@ -20,6 +20,9 @@ func checkHealth(ctx context.Context, u *Upstream, h *catalog.Health, target int
 	if h.Type == "tcp" || h.Type == "tls" {
 		return checkConnection(ctx, o, h)
 	}
+	if h.Type == "grpc" {
+		return checkGRPC(ctx, u, o, h)
+	}
 	host := u.Host
 	if host == "" || host == "caller" {
 		host = o.Host

@@ -47,7 +47,9 @@ type Generation struct {
 
 	LLMPrefix string
 	LLMOff    bool
-	Dialects  []llm.Dialect
+	// KeepModelBodies is llm.keep_bodies: "true", "failures" or "false".
+	KeepModelBodies string
+	Dialects        []llm.Dialect
 
 	Meter *meter.Set
 	Other *meter.Series // of calls that matched nothing
@@ -95,6 +97,8 @@ type Deps struct {
 	ResolverName string
 	// OnLookup is told of each name lookup: how long it took, and whether it was answered; nil is nobody.
 	OnLookup func(name string, took time.Duration, answered bool)
+	// Lane is what long bodies share; nil holds none back.
+	Lane *wire.Lane
 	// History remembers how targets have fared; nil remembers nothing.
 	History  *history.Book
 	Log      *slog.Logger
@@ -148,7 +152,7 @@ func Compile(c *catalog.Catalog, old *Generation, d Deps) (*Generation, error) {
 		MaxCalls: c.Server.MaxCalls, Trusted: trustedList(c.Server.TrustedProxies), Created: d.now(),
 		Services: map[string]*Service{}, Providers: map[string]*Provider{}, Models: map[string]*Model{},
 		Applications: map[string]*meter.Application{}, Prompts: map[string]*prompt.API{},
-		LLMPrefix: c.LLM.Prefix, LLMOff: c.LLM.Off, llmHosts: c.LLM.Hosts, Dialects: d.Dialects, Meter: b.set,
+		LLMPrefix: c.LLM.Prefix, LLMOff: c.LLM.Off, KeepModelBodies: c.LLM.KeepBodies, llmHosts: c.LLM.Hosts, Dialects: d.Dialects, Meter: b.set,
 		Other: b.set.Other(),
 	}
 	if old != nil {

@@ -42,8 +42,12 @@ func (p *Provider) PriceOf(model string) *price.Price {
 	}
 	switch p.Kind {
 	case "vertex":
-		for _, kind := range [...]string{"gemini", "anthropic"} {
-			if found, ok := p.prices.known.Find(kind, model); ok {
+		name := model
+		if publisher, rest, named := strings.Cut(model, "/"); named && (publisher == "anthropic" || publisher == "mistralai" || publisher == "google") {
+			name = rest
+		}
+		for _, kind := range [...]string{"gemini", "anthropic", "mistral"} {
+			if found, ok := p.prices.known.Find(kind, name); ok {
 				return found
 			}
 		}

@@ -7,7 +7,6 @@ import (
 
 	"causeway/internal/catalog"
 	"causeway/internal/llm"
-	"causeway/internal/llm/anthropic"
 	"causeway/internal/llm/gemini"
 	"causeway/internal/llm/openai"
 )
@@ -60,8 +59,8 @@ func (p *Provider) sends(model string) string {
 	if name := p.deployments[model]; name != "" {
 		return name
 	}
-	if d, ok := p.Dialect.(anthropic.Vertex); ok {
-		return d.Model(model)
+	if d, ok := p.Dialect.(interface{ Model(name string) string }); ok {
+		return d.Model(model) // without its publisher
 	}
 	return model
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // Vertex AI offers models of several publishers, each in a dialect of its own, at one endpoint and with one token. A
-// provider of this kind is therefore up to three: itself, for Google's models, and one for each further dialect, which
+// provider of this kind is therefore up to four: itself, for Google's models, and one for each further way to ask, which
 // has its name, its connections, its keys and its counters.
 
 // publishers are the further sides of a provider that speaks several dialects; zero for any other.
 type publishers struct {
-	anthropic, open *Provider
+	anthropic, mistral, open *Provider
 }
 
 // publishes makes the further sides of a provider of Vertex AI. speak has the dialects that there are.
@@ -40,16 +40,23 @@ func (p *Provider) publishes(c *catalog.Provider, speak map[string]llm.Dialect) 
 	if speak["openai"] != nil {
 		p.sides.open = side("openai", openai.NewVertex(c.Project, c.Location))
 		p.sides.open.Vendor.Ops = []string{} // chat alone
+		p.sides.mistral = side("openai", openai.NewVertexMistral(c.Project, c.Location))
+		p.sides.mistral.Vendor.Ops = []string{}
+		if own, ok := catalog.Find("mistral"); ok { // the bodies are those of Mistral's own API
+			p.sides.mistral.Vendor.Quirks, p.sides.mistral.MustAskUsage = own.Quirks, !own.UsageAlways
+		}
 	}
 }
 
 // of is the side of the provider that has a model: for one of Vertex AI, Anthropic's are named claude-... or
-// anthropic/..., and other publishers' PUBLISHER/MODEL.
+// anthropic/..., Mistral's mistral-..., codestral-... or mistralai/..., and other publishers' PUBLISHER/MODEL.
 func (p *Provider) of(model string) *Provider {
 	publisher, _, named := strings.Cut(model, "/")
 	switch {
 	case p.sides.anthropic != nil && (publisher == "anthropic" || !named && strings.HasPrefix(model, "claude-")):
 		return p.sides.anthropic
+	case p.sides.mistral != nil && (publisher == "mistralai" || !named && (strings.HasPrefix(model, "mistral-") || strings.HasPrefix(model, "codestral-"))):
+		return p.sides.mistral
 	case p.sides.open != nil && named && publisher != "google":
 		return p.sides.open
 	}

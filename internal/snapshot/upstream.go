@@ -240,7 +240,7 @@ func (b *builder) origin(url string, cfg *tls.Config, tlsKey string, proxy int, 
 			return o, nil
 		}
 	}
-	o, err := wire.NewOrigin(wire.OriginOptions{URL: url, TLS: cfg, Resolver: b.deps.Resolver, OnLookup: b.deps.OnLookup, OnKeepAlive: b.learnedKeep(url), ProxyHeader: proxy, Protocol: protocolOf(protocol, proxy)})
+	o, err := wire.NewOrigin(wire.OriginOptions{URL: url, TLS: cfg, Resolver: b.deps.Resolver, OnLookup: b.deps.OnLookup, Lane: b.deps.Lane, OnKeepAlive: b.learnedKeep(url), ProxyHeader: proxy, Protocol: protocolOf(protocol, proxy)})
 	if err != nil {
 		return nil, err
 	}
