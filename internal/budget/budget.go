@@ -2,10 +2,11 @@
 // month. A call reserves what it may use before it goes out and settles what it did use when it is over, so
 // that calls that run at the same time cannot spend the same dollar twice.
 //
-// A reservation is granted while what is used, what others have reserved and its own amount fit together, and
-// also when nothing is used up yet and nobody else has a reservation: so a limit is passed by at most what one
-// call used more than it had reserved. While only others' reservations stand in the way a call waits for them
-// to be settled instead of being refused.
+// A reservation is of two numbers: what the call is likely to use, and what it uses at least by what it says itself (its
+// prompt, and the most that it lets the model answer). It is granted while what is used, what others have reserved and
+// what is likely fit together. Where nobody else has a reservation the lesser number must fit alone: the rest is a
+// guess, and so a limit is passed by at most what one call used more than it had said. Where not even that fits the call
+// is refused at once. While only others' reservations stand in the way a call waits for them to be settled.
 package budget
 
 import (
@@ -78,17 +79,30 @@ const (
 	Granted Verdict = iota
 	Busy            // what others have reserved leaves no room yet
 	Spent           // the limit is used up
+	Short           // something is left, and less than what the call itself asks for
 )
 
 // State is what a limit's window holds.
 type State struct{ Used, Reserved int64 }
 
+// Amount is what a call wants of one limit, in its unit.
+type Amount struct {
+	Likely int64 // reserved
+	Least  int64 // of it, what the call says itself: with less left it is refused
+	// Counted is the part of Least that was counted and not said. It alone keeps nobody out of a window that nobody has
+	// used, since who bills may count otherwise.
+	Counted int64
+}
+
+// Ask is what a call wants of limits, by their unit: tokens, and billionths of dollars.
+type Ask struct{ Tokens, Nano Amount }
+
 // Counters keep the windows of limits. They are safe for concurrent use. Amounts are in the limit's unit,
 // key names one window of one limit.
 type Counters interface {
-	// Reserve sets amount aside under id, which no other reservation of the key has. The window is forgotten
+	// Reserve sets what is likely aside under id, which no other reservation of the key has. The window is forgotten
 	// after ends, and a reservation that is never settled after an hour.
-	Reserve(ctx context.Context, key, id string, amount, limit int64, ends time.Time) (Verdict, State, error)
+	Reserve(ctx context.Context, key, id string, amount Amount, limit int64, ends time.Time) (Verdict, State, error)
 	// Settle gives a reservation back and counts what was used.
 	Settle(ctx context.Context, key, id string, used int64, ends time.Time) error
 	// Look tells what a window holds.
@@ -102,7 +116,8 @@ type Counters interface {
 type Refusal struct {
 	Limit   Limit
 	State   State
-	Verdict Verdict // Spent, or Busy when the wait was over
+	Asked   Amount
+	Verdict Verdict // Spent, Short, or Busy when the wait was over
 	Resets  time.Time
 }
 
@@ -114,10 +129,9 @@ type Lease struct {
 }
 
 type part struct {
-	key    string
-	unit   Unit
-	amount int64
-	ends   time.Time
+	key  string
+	unit Unit
+	ends time.Time
 }
 
 // ErrGone is the error of Take when the caller left while it waited.
@@ -126,33 +140,35 @@ var ErrGone = errors.New("the caller left")
 // moment is how long a waiting call goes without looking again.
 const moment = 100 * time.Millisecond
 
-// Take reserves of every limit what a call may use, tokens and billionths of dollars, for the call named id. It waits
-// up to wait for others' reservations. The error tells that the counters can't be reached, or ErrGone.
-func Take(ctx context.Context, c Counters, limits []Limit, id string, tokens, nano int64, wait time.Duration) (*Lease, *Refusal, error) {
+// Take reserves of every limit what a call may use, for the call named id. It waits up to wait for others' reservations.
+// The error tells that the counters can't be reached, or ErrGone.
+func Take(ctx context.Context, c Counters, limits []Limit, id string, ask Ask, wait time.Duration) (*Lease, *Refusal, error) {
 	lease := &Lease{counters: c, id: id}
 	deadline := time.Now().Add(wait)
 	for i := range limits {
 		l := &limits[i]
-		amount := tokens
+		amount := ask.Tokens
 		if l.Unit == Nanodollars {
-			amount = nano
+			amount = ask.Nano
 		}
+		amount.Least = max(amount.Least-min(max(amount.Least-l.Max, 0), amount.Counted), 0)
+		amount.Likely = max(amount.Likely, amount.Least)
 		var changed <-chan struct{}
 		for {
 			key, to := l.Window(time.Now())
-			verdict, state, err := c.Reserve(ctx, key, id, max(amount, 0), l.Max, to)
+			verdict, state, err := c.Reserve(ctx, key, id, amount, l.Max, to)
 			if err != nil {
 				lease.Settle(0, 0)
 				return nil, nil, err
 			}
 			if verdict == Granted {
-				lease.parts = append(lease.parts, part{key, l.Unit, amount, to})
+				lease.parts = append(lease.parts, part{key, l.Unit, to})
 				break
 			}
 			left := time.Until(deadline)
-			if verdict == Spent || left <= 0 {
+			if verdict != Busy || left <= 0 {
 				lease.Settle(0, 0)
-				return nil, &Refusal{Limit: *l, State: state, Verdict: verdict, Resets: to}, nil
+				return nil, &Refusal{Limit: *l, State: state, Asked: amount, Verdict: verdict, Resets: to}, nil
 			}
 			if changed == nil { // look once more: it may have changed before we listened
 				changed = c.Changed(key)

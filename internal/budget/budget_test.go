@@ -17,6 +17,11 @@ import (
 
 var day = Period{Calendar: "day"}
 
+// likely asks for what is a guess alone.
+func likely(tokens, nano int64) Ask {
+	return Ask{Tokens: Amount{Likely: tokens}, Nano: Amount{Likely: nano}}
+}
+
 // everyCounters runs a test with each kind of counters; two shares them like two gateways.
 func everyCounters(t *testing.T, run func(t *testing.T, one, two Counters)) {
 	t.Run("memory", func(t *testing.T) {
@@ -75,7 +80,7 @@ func TestTwoHundredCallsOnABudgetForTen(t *testing.T) {
 						if i%2 == 1 {
 							c = two
 						}
-						lease, refusal, err := Take(context.Background(), c, limits, fmt.Sprint("call", i), 0, reserved, 30*time.Second)
+						lease, refusal, err := Take(context.Background(), c, limits, fmt.Sprint("call", i), likely(0, reserved), 30*time.Second)
 						switch {
 						case err != nil:
 							t.Error(err)
@@ -105,29 +110,109 @@ func TestTwoHundredCallsOnABudgetForTen(t *testing.T) {
 	}
 }
 
+// TestWhatACallSaysItselfMustFit: with 16 of 20 used, a call that lets the model answer 10 tokens is refused at once,
+// also where nobody else has a reservation; what is merely a guess keeps nobody out.
+func TestWhatACallSaysItselfMustFit(t *testing.T) {
+	everyCounters(t, func(t *testing.T, one, two Counters) {
+		ctx := context.Background()
+		limits := []Limit{{Name: "t", Unit: Tokens, Max: 20, Period: day}}
+		first, refusal, err := Take(ctx, one, limits, "1", Ask{Tokens: Amount{Likely: 4096, Least: 8}}, 0)
+		if err != nil || refusal != nil {
+			t.Fatalf("a guess beyond the limit: %+v, %v", refusal, err)
+		}
+		if err := first.Settle(16, 0); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, refusal, err = Take(ctx, two, limits, "2", Ask{Tokens: Amount{Likely: 10, Least: 10}}, 20*time.Second)
+		if err != nil || refusal == nil || refusal.Verdict != Short || refusal.State.Used != 16 || refusal.Asked.Least != 10 || time.Since(began) > 10*time.Second {
+			t.Fatalf("%+v, %v after %v", refusal, err, time.Since(began))
+		}
+		small, refusal, err := Take(ctx, two, limits, "3", Ask{Tokens: Amount{Likely: 4096, Least: 4}}, 0)
+		if err != nil || refusal != nil {
+			t.Fatalf("what fits: %+v, %v", refusal, err)
+		}
+		if _, refusal, err = Take(ctx, one, limits, "4", Ask{Tokens: Amount{Likely: 4, Least: 4}}, 0); err != nil || refusal == nil || refusal.Verdict != Busy {
+			t.Fatalf("beside another's reservation: %+v, %v", refusal, err)
+		}
+		if err := small.Settle(4, 0); err != nil {
+			t.Fatal(err)
+		}
+		short := []Limit{{Name: "s", Unit: Tokens, Max: 20, Period: day}}
+		long, refusal, err := Take(ctx, one, short, "6", Ask{Tokens: Amount{Likely: 60, Least: 60, Counted: 50}}, 0)
+		if err != nil || refusal != nil {
+			t.Fatalf("a prompt that is counted longer than the window, which nobody has used: %+v, %v", refusal, err)
+		}
+		if err := long.Settle(1, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, refusal, err = Take(ctx, one, short, "7", Ask{Tokens: Amount{Likely: 60, Least: 60, Counted: 50}}, 0); err != nil || refusal == nil || refusal.Verdict != Short {
+			t.Fatalf("and one of which something is used: %+v, %v", refusal, err)
+		}
+		if _, refusal, err = Take(ctx, one, limits, "5", Ask{Tokens: Amount{Likely: 1}}, 0); err != nil || refusal == nil || refusal.Verdict != Spent {
+			t.Fatalf("used up: %+v, %v", refusal, err)
+		}
+	})
+}
+
+// TestCallsThatSayWhatTheyUseNeverPassALimit: 200 at the same time, each of which uses what it has said.
+func TestCallsThatSayWhatTheyUseNeverPassALimit(t *testing.T) {
+	everyCounters(t, func(t *testing.T, one, two Counters) {
+		limits := []Limit{{Name: "t", Unit: Tokens, Max: 105, Period: day}}
+		var granted, short atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				lease, refusal, err := Take(context.Background(), []Counters{one, two}[i%2], limits, strconv.Itoa(i), Ask{Tokens: Amount{Likely: 10, Least: 10}}, 30*time.Second)
+				switch {
+				case err != nil:
+					t.Error(err)
+				case refusal == nil:
+					granted.Add(1)
+					if err := lease.Settle(10, 0); err != nil {
+						t.Error(err)
+					}
+				case refusal.Verdict == Short:
+					short.Add(1)
+				default:
+					t.Errorf("refused: %+v", refusal)
+				}
+			})
+		}
+		wg.Wait()
+		if granted.Load() != 10 || short.Load() != 190 {
+			t.Errorf("%d granted, %d refused", granted.Load(), short.Load())
+		}
+		key, _ := limits[0].Window(time.Now())
+		if s, err := one.Look(context.Background(), key); err != nil || s.Used != 100 || s.Reserved != 0 {
+			t.Errorf("%+v, %v", s, err)
+		}
+	})
+}
+
 func TestWhatIsNotUsedIsGivenBack(t *testing.T) {
 	everyCounters(t, func(t *testing.T, one, two Counters) {
 		ctx := context.Background()
 		limits := []Limit{{Name: "tokens", Unit: Tokens, Max: 100, Period: Period{Every: time.Hour}}, {Name: "money", Unit: Nanodollars, Max: 1000, Period: day}}
-		first, refusal, err := Take(ctx, one, limits, "1", 80, 10, 0)
+		first, refusal, err := Take(ctx, one, limits, "1", likely(80, 10), 0)
 		if err != nil || refusal != nil {
 			t.Fatal(refusal, err)
 		}
 		// There is room for money and none for tokens: nothing stays reserved.
-		if _, refusal, err = Take(ctx, two, limits, "2", 30, 10, 0); err != nil || refusal == nil || refusal.Verdict != Busy || refusal.Limit.Name != "tokens" {
+		if _, refusal, err = Take(ctx, two, limits, "2", likely(30, 10), 0); err != nil || refusal == nil || refusal.Verdict != Busy || refusal.Limit.Name != "tokens" {
 			t.Fatalf("%+v, %v", refusal, err)
 		}
 		if err := first.Settle(40, 7); err != nil {
 			t.Fatal(err)
 		}
-		second, refusal, err := Take(ctx, two, limits, "3", 60, 990, 0)
+		second, refusal, err := Take(ctx, two, limits, "3", likely(60, 990), 0)
 		if err != nil || refusal != nil {
 			t.Fatalf("%+v, %v", refusal, err)
 		}
 		if err := second.Settle(70, 993); err != nil { // more than it had reserved
 			t.Fatal(err)
 		}
-		_, refusal, err = Take(ctx, one, limits[1:], "4", 1, 1, 0)
+		_, refusal, err = Take(ctx, one, limits[1:], "4", likely(1, 1), 0)
 		if err != nil || refusal == nil || refusal.Verdict != Spent || refusal.State.Used != 1000 || refusal.State.Reserved != 0 {
 			t.Fatalf("%+v, %v", refusal, err)
 		}
@@ -137,13 +222,13 @@ func TestWhatIsNotUsedIsGivenBack(t *testing.T) {
 func TestACallWaitsForTheReservationsOfOthers(t *testing.T) {
 	everyCounters(t, func(t *testing.T, one, two Counters) {
 		limits := []Limit{{Name: "w", Unit: Tokens, Max: 10, Period: day}}
-		lease, _, err := Take(context.Background(), one, limits, "1", 10, 0, 0)
+		lease, _, err := Take(context.Background(), one, limits, "1", likely(10, 0), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := make(chan *Lease)
 		go func() {
-			l, refusal, err := Take(context.Background(), two, limits, "2", 10, 0, 20*time.Second)
+			l, refusal, err := Take(context.Background(), two, limits, "2", likely(10, 0), 20*time.Second)
 			if err != nil || refusal != nil {
 				t.Errorf("%+v, %v", refusal, err)
 			}
@@ -151,7 +236,7 @@ func TestACallWaitsForTheReservationsOfOthers(t *testing.T) {
 		}()
 		ctx, leave := context.WithCancel(context.Background())
 		leave()
-		if _, _, err := Take(ctx, NewCancelled(one), limits, "3", 10, 0, 20*time.Second); !errors.Is(err, ErrGone) {
+		if _, _, err := Take(ctx, NewCancelled(one), limits, "3", likely(10, 0), 20*time.Second); !errors.Is(err, ErrGone) {
 			t.Errorf("one who left: %v", err)
 		}
 		select {
@@ -173,14 +258,14 @@ func NewCancelled(c Counters) Counters { return patient{c} }
 
 type patient struct{ Counters }
 
-func (p patient) Reserve(_ context.Context, key, id string, amount, limit int64, ends time.Time) (Verdict, State, error) {
+func (p patient) Reserve(_ context.Context, key, id string, amount Amount, limit int64, ends time.Time) (Verdict, State, error) {
 	return p.Counters.Reserve(context.Background(), key, id, amount, limit, ends)
 }
 
 func TestMemoryIsKeptAndForgotten(t *testing.T) {
 	m := NewMemory()
 	limits := []Limit{{Name: "k", Unit: Tokens, Max: 10, Period: day}}
-	lease, _, err := Take(context.Background(), m, limits, "1", 4, 0, 0)
+	lease, _, err := Take(context.Background(), m, limits, "1", likely(4, 0), 0)
 	if _, changed := m.Join(nil); err != nil || changed {
 		t.Fatal(err, "a reservation alone is not kept")
 	}
@@ -196,17 +281,17 @@ func TestMemoryIsKeptAndForgotten(t *testing.T) {
 	if _, changed := next.Join(kept); changed {
 		t.Error("what was only read counts as changed")
 	}
-	if _, refusal, _ := Take(context.Background(), next, []Limit{{Name: "k", Unit: Tokens, Max: 4, Period: day}}, "2", 1, 0, 0); refusal == nil || refusal.Verdict != Spent {
+	if _, refusal, _ := Take(context.Background(), next, []Limit{{Name: "k", Unit: Tokens, Max: 4, Period: day}}, "2", likely(1, 0), 0); refusal == nil || refusal.Verdict != Spent {
 		t.Fatalf("what was used before the start does not count: %+v", refusal)
 	}
-	if _, _, err := next.Reserve(context.Background(), "over", "x", 1, 5, time.Now().Add(-time.Second)); err != nil {
+	if _, _, err := next.Reserve(context.Background(), "over", "x", Amount{Likely: 1}, 5, time.Now().Add(-time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if err := next.Settle(context.Background(), "over", "x", 1, time.Now().Add(-time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	next.sweep = time.Time{}
-	_, _, _ = next.Reserve(context.Background(), "other", "x", 1, 5, time.Now().Add(time.Hour))
+	_, _, _ = next.Reserve(context.Background(), "other", "x", Amount{Likely: 1}, 5, time.Now().Add(time.Hour))
 	if s, _ := next.Look(context.Background(), "over"); s.Used != 0 {
 		t.Error("a window that is over is still there")
 	}

@@ -50,7 +50,7 @@ func (m *Memory) forget(now time.Time) {
 }
 
 // Reserve implements Counters.
-func (m *Memory) Reserve(_ context.Context, key, id string, amount, limit int64, ends time.Time) (Verdict, State, error) {
+func (m *Memory) Reserve(_ context.Context, key, id string, amount Amount, limit int64, ends time.Time) (Verdict, State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forget(time.Now())
@@ -59,9 +59,11 @@ func (m *Memory) Reserve(_ context.Context, key, id string, amount, limit int64,
 	switch {
 	case c.used >= limit:
 		return Spent, state, nil
-	case c.used+c.reserved+amount <= limit, len(c.leases) == 0:
-		c.leases[id] += amount
-		c.reserved += amount
+	case c.used+amount.Least > limit:
+		return Short, state, nil
+	case c.used+c.reserved+amount.Likely <= limit, len(c.leases) == 0:
+		c.leases[id] += amount.Likely
+		c.reserved += amount.Likely
 		return Granted, state, nil
 	}
 	return Busy, state, nil

@@ -33,7 +33,7 @@ type listened struct {
 // leaseFor is how long a reservation lasts that nobody settles.
 const leaseFor = time.Hour
 
-// reserveScript: KEYS[1] the window; ARGV id, amount, limit, ends (Unix seconds), lease (seconds). It returns
+// reserveScript: KEYS[1] the window; ARGV id, amount, limit, ends (Unix seconds), lease (seconds), least. It returns
 // the verdict, what is used and what is reserved. Time is the server's.
 const reserveScript = `
 local now = tonumber(redis.call('TIME')[1])
@@ -54,6 +54,7 @@ for i = 1, #all, 2 do
 end
 local amount, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 if used >= limit then return {2, tostring(used), tostring(reserved)} end
+if used + tonumber(ARGV[6]) > limit then return {3, tostring(used), tostring(reserved)} end
 if used + reserved + amount > limit and others > 0 then return {1, tostring(used), tostring(reserved)} end
 redis.call('HSET', KEYS[1], 'id:' .. ARGV[1], ARGV[2] .. ' ' .. (now + tonumber(ARGV[5])))
 redis.call('EXPIRE', KEYS[1], math.max(tonumber(ARGV[4]) - now, 0) + tonumber(ARGV[5]))
@@ -76,8 +77,8 @@ func NewRedis(client redis.UniversalClient, prefix string) *Redis {
 }
 
 // Reserve implements Counters.
-func (r *Redis) Reserve(ctx context.Context, key, id string, amount, limit int64, ends time.Time) (Verdict, State, error) {
-	answer, err := r.reserve.Run(ctx, r.client, []string{r.prefix + key}, id, amount, limit, ends.Unix(), int64(leaseFor/time.Second)).Slice()
+func (r *Redis) Reserve(ctx context.Context, key, id string, amount Amount, limit int64, ends time.Time) (Verdict, State, error) {
+	answer, err := r.reserve.Run(ctx, r.client, []string{r.prefix + key}, id, amount.Likely, limit, ends.Unix(), int64(leaseFor/time.Second), amount.Least).Slice()
 	if err != nil {
 		return 0, State{}, fmt.Errorf("reserving of %s: %w", key, err)
 	}

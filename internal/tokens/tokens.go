@@ -83,6 +83,6 @@ func encoding(model string) tokenizer.Encoding {
 // The tokens that OpenAI's chat format adds to its texts
 // (github.com/openai/openai-cookbook, "How to count tokens with tiktoken").
 const (
-	PerMessage = 3 // for each message
+	PerMessage = 4 // for each message: three, and its role
 	PerAnswer  = 3 // once: the answer begins with its role
 )

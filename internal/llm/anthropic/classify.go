@@ -21,6 +21,8 @@ func classify(e *llm.ProviderError) fault.Kind {
 		return fault.ContentRefused
 	case has(m, "unsupported countries, regions, or territories"):
 		return fault.RegionBlocked
+	case has(m, "organization has been disabled"):
+		return fault.ProviderKeyRejected
 	}
 	switch e.Type {
 	case "authentication_error", "permission_error":

@@ -141,7 +141,7 @@ func stopReason(f canon.Finish, raw string, called, refused bool) string {
 	switch f {
 	case canon.StopSequence:
 		return "stop_sequence"
-	case canon.Length:
+	case canon.Length, canon.Failed: // the API has no word for a provider that broke off: this one says that more was to come
 		return "max_tokens"
 	case canon.ContextLength:
 		return "model_context_window_exceeded"

@@ -46,6 +46,7 @@ func (codec) WriteAnswer(a *canon.Answer, req *canon.Request, r *canon.Report) [
 		r.Add("answer.choices.0.logprobs", canon.Dropped, "Anthropic's answers have none")
 	}
 	reason := stopReason(finish, c.FinishRaw, w.called, w.refused)
+	w.brokeOff(finish, c.FinishRaw)
 	w.StrMember("stop_reason", reason)
 	w.stopped(reason, c.StopWord, w.why)
 	w.Name("usage")
@@ -63,6 +64,13 @@ type answering struct {
 	refused bool
 	why     string // of a refusal
 	ids     int    // made for calls that had none
+}
+
+// brokeOff tells that the provider did, for which the API has no word.
+func (w *answering) brokeOff(f canon.Finish, raw string) {
+	if f == canon.Failed {
+		w.r.Add("answer.finish_reason", canon.Approximated, "the provider broke off: "+raw)
+	}
 }
 
 // fingerprint tells that there is no place for one.

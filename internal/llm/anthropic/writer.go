@@ -396,6 +396,7 @@ func (w *writer) whole(dst, raw []byte, o *opened) []byte {
 func (w *writer) End(dst []byte) []byte {
 	dst = w.closeAll(w.flush(dst))
 	reason := stopReason(w.finish, w.raw, w.called, w.refused)
+	w.brokeOff(w.finish, w.raw)
 	w.Buf = append(dst, "event: message_delta\ndata: "...)
 	w.Object()
 	w.StrMember("type", "message_delta")

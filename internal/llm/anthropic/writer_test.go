@@ -340,3 +340,22 @@ func TestAnIDThatIsNotAllowedHereComesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestAProviderThatBrokeOffHasNotFinished holds that what other dialects call an error or a lack of resources never
+// becomes end_turn.
+func TestAProviderThatBrokeOffHasNotFinished(t *testing.T) {
+	s := spec.Open(t, "anthropic-openapi.yaml.gz")
+	broke := canon.Event{Kind: canon.Finished, Finish: canon.Failed, FinishRaw: "insufficient_system_resource"}
+	_, whole, report := told(t, s, begun, ev(canon.Begin, 0, canon.Text, ""), ev(canon.Delta, 0, canon.Text, "par"), ev(canon.EndPart, 0, canon.Text, ""), broke)
+	if !strings.Contains(whole, `"stop_reason":"max_tokens"`) || len(report.Entries) != 1 || report.Entries[0].Loss != canon.Approximated {
+		t.Errorf("a stream: %v\n%s", report.Lines(), whole)
+	}
+	req := &canon.Request{Dialect: "anthropic", Op: llm.Chat}
+	report = canon.NewReport(req)
+	out := anthropic.New().Codec(llm.Chat).WriteAnswer(&canon.Answer{ID: "a", Model: "m", Choices: []canon.Choice{{
+		Parts: []canon.Part{{Kind: canon.Text, Text: "par"}}, Finish: canon.Failed, FinishRaw: "error",
+	}}, Usage: canon.NoUsage()}, req, report)
+	if !strings.Contains(string(out), `"stop_reason":"max_tokens"`) || len(report.Entries) != 1 || report.Entries[0].Field != "answer.finish_reason" {
+		t.Errorf("an answer: %v\n%s", report.Lines(), out)
+	}
+}

@@ -105,12 +105,13 @@ type tokenCounts struct{ input, output, total, read, written int64 }
 func (c *tokenCounts) none() { *c = tokenCounts{-1, -1, -1, -1, -1} }
 
 // usage brings the counts to their common meaning. Beside inputTokens Bedrock counts what the cache gave and took
-// ("inputTokens ... not including cached tokens"); a few models count it inside. The total tells which.
+// ("inputTokens ... not including cached tokens"); a few models count it inside. The total tells which,
+// unless more came from the cache than could be inside.
 func (c *tokenCounts) usage() journey.Usage {
 	u := llm.NoUsage()
 	u.Input, u.Output, u.Cached, u.CacheWrite = c.input, c.output, c.read, c.written
 	cached := max(c.read, 0) + max(c.written, 0)
-	if c.input >= 0 && (c.total < 0 || c.output < 0 || c.total != c.input+c.output) {
+	if c.input >= 0 && (c.total < 0 || c.output < 0 || c.total != c.input+c.output || cached > c.input) {
 		u.Input += cached
 	}
 	return u

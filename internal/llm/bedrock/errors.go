@@ -160,6 +160,8 @@ func classify(e *llm.ProviderError) fault.Kind {
 // ofAccess reads the sentence of an AccessDeniedException, in lower case.
 func ofAccess(m string) fault.Kind {
 	switch {
+	case has(m, "payment_instrument"): // of the account at the marketplace of models
+		return fault.QuotaExhausted
 	case has(m, "access to the model") || has(m, "model access is denied"):
 		return fault.ModelNotFound
 	case has(m, "unsupported countries") || has(m, "unsupported country"):
@@ -177,6 +179,10 @@ func ofValidation(m string) fault.Kind {
 	case has(m, "model identifier is invalid") || has(m, "model id") && has(m, "on-demand throughput") || has(m, "model isn't supported") ||
 		has(m, "end of its life"):
 		return fault.ModelNotFound
+	case has(m, "unsupported countries"):
+		return fault.RegionBlocked
+	case has(m, "operation not allowed"): // the account may not use Bedrock
+		return fault.ProviderKeyRejected
 	case has(m, "blocked by our content filters") || has(m, "content filtering policy"):
 		return fault.ContentRefused
 	}

@@ -15,7 +15,8 @@ func classify(e *llm.ProviderError, r *refusal) fault.Kind {
 		return k
 	}
 	m := strings.ToLower(e.Message)
-	if e.Status == 402 || has(m, "requires billing to be enabled") || has(m, "credits are depleted") {
+	if e.Status == 402 || has(m, "requires billing to be enabled") || has(m, "credits are depleted") ||
+		has(m, "monthly spending cap") {
 		return fault.QuotaExhausted
 	}
 	if e.Status == 429 || e.Type == "RESOURCE_EXHAUSTED" {
@@ -50,11 +51,11 @@ func byMessage(m string, e *llm.ProviderError) fault.Kind {
 	switch {
 	case asked && (has(m, "token count") && has(m, "exceeds the maximum") || has(m, "request payload size exceeds")):
 		return fault.ContextTooLong
-	case has(m, "user location is not supported"):
+	case has(m, "user location is not supported") || has(m, "not available in your country"):
 		return fault.RegionBlocked
 	case asked && has(m, "api key not valid"):
 		return fault.ProviderKeyRejected
-	case e.Status == 404 && has(m, "model") && (has(m, "not found") || has(m, "not supported")):
+	case e.Status == 404 && has(m, "model") && (has(m, "not found") || has(m, "not supported") || has(m, "no longer available")):
 		return fault.ModelNotFound
 	case has(m, "model is overloaded"):
 		return fault.Overloaded

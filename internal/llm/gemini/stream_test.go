@@ -162,7 +162,7 @@ func TestCallsAreWrittenWhole(t *testing.T) {
 		{Kind: canon.Start, ID: "r", Model: "gpt"},
 		{Kind: canon.Beat},
 		begin(0, "a"), begin(1, "b"), begin(2, "c"),
-		call(0, canon.Delta, `{"x":`), call(1, canon.Delta, `not `), call(0, canon.Delta, `1}`), call(1, canon.Delta, `JSON`),
+		call(0, canon.Delta, "{\n\"x\":\r\n"), call(1, canon.Delta, `not `), call(0, canon.Delta, `1}`), call(1, canon.Delta, `JSON`),
 		call(0, canon.EndPart, ""), call(1, canon.EndPart, ""), call(2, canon.EndPart, ""),
 		{Kind: canon.Finished, Finish: canon.ToolCalls, FinishRaw: "tool_calls"},
 		{Kind: canon.Used, Usage: &usage},
@@ -171,7 +171,7 @@ func TestCallsAreWrittenWhole(t *testing.T) {
 	}
 	out = w.End(out)
 	const frame = `,"modelVersion":"gpt","responseId":"r"}` + "\n\n"
-	want := `data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"a","name":"f","args":{"x":1}}}],"role":"model"},"index":0}]` + frame +
+	want := `data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"a","name":"f","args":{ "x":  1}}}],"role":"model"},"index":0}]` + frame + // a line end would end the event
 		`data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"b","name":"f","args":{"input":"not JSON"}}}],"role":"model"},"index":0}]` + frame +
 		`data: {"candidates":[{"content":{"parts":[{"functionCall":{"id":"c","name":"f","args":{}}}],"role":"model"},"index":0}]` + frame +
 		`data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2,"totalTokenCount":3}` + frame

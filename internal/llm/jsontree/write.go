@@ -1,6 +1,7 @@
 package jsontree
 
 import (
+	"bytes"
 	"strconv"
 
 	"causeway/internal/llm/jsonscan"
@@ -86,16 +87,35 @@ func (w *Writer) Null() {
 	w.Buf = append(w.Buf, "null"...)
 }
 
-// Raw writes a ready JSON value.
+// Raw writes a ready JSON value, on one line: line ends between its tokens become spaces, since the value may
+// stand in an event of a stream, which they would end.
 func (w *Writer) Raw(json []byte) {
 	w.before()
+	at := len(w.Buf)
 	w.Buf = append(w.Buf, json...)
+	oneLine(w.Buf[at:])
 }
 
-// RawStr writes a ready JSON value.
+// RawStr writes a ready JSON value as Raw does.
 func (w *Writer) RawStr(json string) {
 	w.before()
+	at := len(w.Buf)
 	w.Buf = append(w.Buf, json...)
+	oneLine(w.Buf[at:])
+}
+
+// oneLine puts spaces for the line ends of JSON, which stand only between tokens.
+func oneLine(json []byte) {
+	for _, end := range [...]byte{'\n', '\r'} {
+		for rest := json; ; {
+			i := bytes.IndexByte(rest, end)
+			if i < 0 {
+				break
+			}
+			rest[i] = ' '
+			rest = rest[i+1:]
+		}
+	}
 }
 
 // StrMember writes a member with a string.

@@ -51,6 +51,8 @@ func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 			answer.Usage = readUsage(&scan)
 		case "error":
 			failed = isError(&scan) || failed
+		case "base_resp": // MiniMax's place for an error
+			failed = new(errorReader).baseMember(&scan) || failed
 		case "incomplete_details":
 			answer.Finish = readIncomplete(&scan)
 		default:
@@ -64,8 +66,9 @@ func (Dialect) ReadAnswer(op llm.Operation, body []byte) llm.Answer {
 		answer.Error = readError(body, 0)
 		answer.Kind = answer.Error.Kind
 		answer.Problem = "an error in an answer whose status says that it is good"
-		// A response that failed is an answer of its own kind, which SDKs read.
-		answer.Error.Valid = answer.Error.Valid || (op == llm.Responses && found)
+		if op == llm.Responses { // a response that failed is an answer of its own kind, which SDKs read; an error alone is none
+			answer.Error.Valid = found
+		}
 	case !found && want != "":
 		return incompatible(answer, "a JSON object without \""+want+"\"")
 	}

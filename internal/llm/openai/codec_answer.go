@@ -57,6 +57,9 @@ func openAnswer(root jsontree.Node) *canon.Answer {
 		a.Created = int64(v)
 	}
 	root.Get("object").Settle()
+	if base := root.Get("base_resp"); base.IsObject() && string(base.Get("status_code").Raw()) == "0" { // MiniMax: all is well
+		base.Settle()
+	}
 	usage := root.Get("usage")
 	a.Usage, _ = readChatUsage(usage)
 	if tier := usage.Get("service_tier"); tier.IsString() && a.ServiceTier == "" { // Mistral

@@ -25,8 +25,17 @@ func readChatUsage(n jsontree.Node) (u canon.Usage, said bool) {
 		u.Predicted, u.PredictedWrong = countOf(d.Get("accepted_prediction_tokens")), countOf(d.Get("rejected_prediction_tokens"))
 		d.Get("text_tokens").Settle()
 	}
-	if hit := countOf(n.Get("prompt_cache_hit_tokens")); u.Cached < 0 {
-		u.Cached = hit
+	if d := n.Get("prompt_token_details"); u.Cached < 0 { // Mistral's second spelling
+		u.Cached = countOf(d.Get("cached_tokens"))
+	} else {
+		d.Settle()
+	}
+	for _, name := range [...]string{"prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens"} { // DeepSeek; Moonshot and Together; Mistral
+		if hit := n.Get(name); u.Cached < 0 {
+			u.Cached = countOf(hit)
+		} else {
+			hit.Settle() // the same again
+		}
 	}
 	n.Get("prompt_cache_miss_tokens").Settle()                                         // the rest of the prompt
 	if w := countOf(n.Get("cache_creation_input_tokens")); u.CacheWrite < 0 && w > 0 { // Vercel

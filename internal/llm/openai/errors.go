@@ -57,7 +57,9 @@ func readError(body []byte, status int) llm.ProviderError {
 	if !e.Valid {
 		e.Problem = "no error of this API: " + llm.DescribeBody(body)
 	}
-	e.Kind = classify(&e)
+	if e.Kind = r.base; e.Kind == "" {
+		e.Kind = classify(&e)
+	}
 	if e.Kind == fault.ProviderKeyRejected {
 		e.Message = withoutKeys(e.Message)
 	}
@@ -72,6 +74,7 @@ type errorReader struct {
 	innerCode string     // Azure: error.innererror.code says it more exactly
 	detail    string     // FastAPI
 	status    int        // the HTTP status that a numeric code names
+	base      fault.Kind // what MiniMax's base_resp says
 }
 
 type errorWords struct{ message, typ, status, code, param string }
@@ -93,10 +96,53 @@ func (r *errorReader) body(scan *jsonscan.Scanner) {
 			}
 		case k.Is("detail"):
 			r.detail = valueText(scan)
+		case k.Is("base_resp"): // MiniMax
+			r.baseMember(scan)
 		default:
 			r.word(&r.outside, scan, &k)
 		}
 	}
+}
+
+// baseMember reads MiniMax's base_resp: {"status_code":1008,"status_msg":"insufficient balance"}, mostly inside a 200. Other
+// vendors give the same numbers other meanings. It returns false for the code 0, which is no error.
+// Source: platform.minimax.io/docs/api-reference/errorcode.
+func (r *errorReader) baseMember(scan *jsonscan.Scanner) bool {
+	if scan.Peek() != jsonscan.Object {
+		scan.Skip()
+		return false
+	}
+	var code, message string
+	var k jsonscan.Key
+	for ok := scan.Object(); ok && scan.Member(&k); {
+		switch value := valueText(scan); {
+		case k.Is("status_code"):
+			code = value
+		case k.Is("status_msg"):
+			message = value
+		}
+	}
+	if code == "" || code == "0" {
+		return false
+	}
+	r.outside.code, r.outside.message = code, message
+	switch code {
+	case "1002", "2045", "2056":
+		r.base = fault.ProviderRateLimited
+	case "1004", "2049":
+		r.base = fault.ProviderKeyRejected
+	case "1008":
+		r.base = fault.QuotaExhausted
+	case "1026", "1027":
+		r.base = fault.ContentRefused
+	case "1039":
+		r.base = fault.ContextTooLong
+	case "2013":
+		r.base = fault.ParameterRejected
+	default:
+		r.base = fault.ProviderError
+	}
+	return true
 }
 
 // errorMember reads the value of "error": an object, or a bare text.

@@ -73,13 +73,23 @@ func TestAnErrorInsideAGoodStatus(t *testing.T) {
 		{"null is no error", llm.Chat, `{"choices":[],"error":null}`, ""},
 		{"a response that failed", llm.Responses, `{"object":"response","status":"failed","output":[],"error":{"code":"server_error","message":"The model failed."}}`, fault.ProviderError},
 		{"a response", llm.Responses, `{"object":"response","status":"completed","output":[],"error":null}`, ""},
+		{"no response", llm.Responses, `{"error":{"message":"Rate limited","code":429}}`, fault.ProviderRateLimited},
+		{"MiniMax without money", llm.Chat, `{"id":"0","choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}`, fault.QuotaExhausted},
+		{"MiniMax's limit", llm.Chat, `{"choices":null,"base_resp":{"status_code":1002,"status_msg":"rate limit"}}`, fault.ProviderRateLimited},
+		{"MiniMax's key", llm.Chat, `{"choices":null,"base_resp":{"status_code":1004,"status_msg":"login fail"}}`, fault.ProviderKeyRejected},
+		{"MiniMax's filter", llm.Chat, `{"choices":null,"base_resp":{"status_code":1026,"status_msg":"input new_sensitive"}}`, fault.ContentRefused},
+		{"MiniMax's context", llm.Chat, `{"choices":null,"base_resp":{"status_code":1039,"status_msg":"token limit"}}`, fault.ContextTooLong},
+		{"MiniMax's parameters", llm.Chat, `{"choices":null,"base_resp":{"status_code":2013,"status_msg":"invalid params"}}`, fault.ParameterRejected},
+		{"MiniMax's own fault", llm.Chat, `{"choices":null,"base_resp":{"status_code":1000,"status_msg":"unknown error"}}`, fault.ProviderError},
+		{"MiniMax, all well", llm.Chat, `{"choices":[],"base_resp":{"status_code":0,"status_msg":""}}`, ""},
 		{"embeddings", llm.Embeddings, `{"data":[],"usage":{"prompt_tokens":4,"total_tokens":4}}`, ""},
 		{"moderations", llm.Moderations, `{"results":[{}]}`, ""},
 		{"embeddings asked, chat answered", llm.Embeddings, `{"choices":[]}`, fault.IncompatibleResponse},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := d.ReadAnswer(c.op, []byte(c.body))
-			if got.Kind != c.kind || (got.Kind == "") != (got.Problem == "") {
+			whole := strings.Contains(c.body, `"output"`) // only a response passes as one, whatever error it holds
+			if got.Kind != c.kind || (got.Kind == "") != (got.Problem == "") || (c.op == llm.Responses && got.Kind != "" && got.Error.Valid != whole) {
 				t.Errorf("%+v", got)
 			}
 		})

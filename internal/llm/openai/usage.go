@@ -34,7 +34,13 @@ func readUsage(scan *jsonscan.Scanner) journey.Usage {
 			if ms := milliseconds(scan); ms > 0 {
 				extra(&u).Milliseconds = ms
 			}
-		case "prompt_cache_hit_tokens": // DeepSeek, beside or instead of the details
+		case "prompt_token_details": // Mistral, which has both spellings, and either may be null
+			if u.Cached < 0 {
+				readDetails(scan, &u, true)
+			} else {
+				scan.Skip()
+			}
+		case "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens": // DeepSeek; Moonshot and Together; Mistral: beside or instead of the details
 			if n := count(scan); u.Cached < 0 {
 				u.Cached = n
 			}
