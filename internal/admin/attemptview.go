@@ -14,7 +14,7 @@ type Attempt struct {
 	Kind             string       `json:"kind,omitempty" example:"connection_refused" doc:"How it failed. Missing: it did not."`
 	Status           int          `json:"status,omitempty" example:"200" doc:"The status received. Missing: none."`
 	Phase            string       `json:"phase" enum:"none,dns,connect,tls,send,wait,head,body,done" example:"connect" doc:"How far it got."`
-	End              string       `json:"end" enum:"open,complete,eof,reset,errno,timeout,parse,dns,tls,caller,cancelled,refused,http2" example:"errno" doc:"How it ended."`
+	End              string       `json:"end" enum:"open,complete,eof,reset,errno,timeout,parse,dns,tls,caller,cancelled,refused,http2,hedged" example:"errno" doc:"How it ended."`
 	Error            string       `json:"error,omitempty" example:"connection refused" doc:"The system's error."`
 	Limit            string       `json:"limit,omitempty" example:"first_byte" doc:"The limit that fired."`
 	LimitMS          float64      `json:"limit_ms,omitempty" example:"60000" doc:"Its value."`
@@ -43,7 +43,28 @@ type Attempt struct {
 	DNS              *DNS         `json:"dns,omitempty" doc:"What the resolver said, where the lookup failed."`
 	TLS              *TLS         `json:"tls,omitempty" doc:"What the handshake showed, where it failed."`
 	HTTP2            *HTTP2       `json:"http2,omitempty" doc:"What the HTTP/2 layer showed. Missing: the upstream was spoken to in HTTP/1.1."`
+	Usage            *Billed      `json:"usage,omitempty" doc:"What the provider may bill of an attempt that was given up because another one answered first. It counts against the application's limits, and is not part of the call's own usage."`
 	Again            string       `json:"again,omitempty" example:"retried: nothing had reached the upstream" doc:"Why another attempt followed, or did not."`
+}
+
+// Billed is what a provider may bill of an attempt that did not answer its call.
+type Billed struct {
+	InputTokens  int64    `json:"input_tokens" example:"11" doc:"Tokens of input."`
+	OutputTokens int64    `json:"output_tokens" example:"1" doc:"Tokens of output."`
+	Source       string   `json:"source" enum:"partial,estimated" example:"partial" doc:"Where the numbers are from: what the provider had told of until it was given up; an estimate, where it had told of nothing."`
+	CostUSD      *float64 `json:"cost_usd,omitempty" example:"0.000013" doc:"What that costs, in US dollars. Missing: the model's price is not known."`
+}
+
+func billed(u *journey.AttemptUsage) *Billed {
+	if u == nil {
+		return nil
+	}
+	b := &Billed{InputTokens: u.Input, OutputTokens: u.Output, Source: u.Source}
+	if u.Priced {
+		usd := float64(u.Cost) / 1e9
+		b.CostUSD = &usd
+	}
+	return b
 }
 
 // AddressTry is one address that was dialled.
@@ -110,6 +131,7 @@ func attemptView(a *journey.Attempt) Attempt {
 		ConnectionAgeMS:  millis(a.ConnAge),
 		Again:            a.Again,
 		HTTP2:            http2View(a.HTTP2),
+		Usage:            billed(a.Usage),
 	}
 	if a.Errno != 0 {
 		v.Error = a.Errno.Error()

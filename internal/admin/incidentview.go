@@ -46,9 +46,13 @@ type Incident struct {
 
 // IncidentChange is something that became different.
 type IncidentChange struct {
-	Time string `json:"time" format:"date-time" doc:"When."`
-	What string `json:"what" example:"configuration" enum:"configuration,address,recovery,start" doc:"configuration; address (of a target's name); recovery (of the target); start (of this process)."`
-	Text string `json:"text" example:"configuration revision 7 came into force; it changed service orders" doc:"What became different."`
+	Time   string `json:"time" format:"date-time" doc:"When."`
+	What   string `json:"what" example:"configuration" enum:"configuration,version,certificate,protocol,address,content,restart,recovery,start" doc:"configuration; version (a field such as Server, in which the target names itself); certificate; protocol (agreed in TLS); address (of a target's name); content (type of its answers); restart (the target was away and came back, or its process ended); recovery (of the target's incident); start (of this process)."`
+	Text   string `json:"text" example:"configuration revision 7 came into force; it changed service orders" doc:"What became different."`
+	Target string `json:"target,omitempty" example:"http://127.0.0.1:9001" doc:"The target that changed. Missing: it is not about one alone."`
+	Before string `json:"before,omitempty" example:"revision 6" doc:"What it was."`
+	After  string `json:"after,omitempty" example:"revision 7" doc:"What it became."`
+	Until  string `json:"until,omitempty" format:"date-time" doc:"Of a restart: when it was back."`
 }
 
 // IncidentMoment is one line of a timeline.
@@ -94,7 +98,7 @@ func incidentView(i *incident.Incident, gatewayURL string, now time.Time) Incide
 		v.Symptoms[string(k)] = n
 	}
 	for _, c := range i.Changes {
-		v.Changes = append(v.Changes, IncidentChange{stamp(c.At), c.What, c.Text})
+		v.Changes = append(v.Changes, IncidentChange{stamp(c.At), c.What, c.Text, c.Target, c.Before, c.After, stamp(c.Until)})
 	}
 	for _, m := range t.Timeline {
 		v.Timeline = append(v.Timeline, IncidentMoment{stamp(m.At), m.Text})

@@ -172,6 +172,9 @@ var requiredBefore, requiredAfter, _ = strings.Cut(validation.MsgExpectedRequire
 func fieldError(d *huma.ErrorDetail) FieldError {
 	in, path, _ := strings.Cut(d.Location, ".")
 	e := FieldError{In: in, Pointer: pointer(path), Detail: d.Message}
+	if what, ok := strings.CutPrefix(d.Message, "jsontext: "); ok {
+		e.Detail = "The body is not valid JSON: " + what + "."
+	}
 	if name, ok := strings.CutPrefix(d.Message, requiredBefore); ok {
 		if name, ok = strings.CutSuffix(name, requiredAfter); ok {
 			e.Pointer += "/" + escapePointer(name)

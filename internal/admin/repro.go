@@ -39,7 +39,8 @@ type Repro struct {
 	CallID      string       `json:"call_id" doc:"The call that was sent again."`
 	Method      string       `json:"method" example:"GET" doc:"Its method."`
 	Path        string       `json:"path" example:"/orders/7" doc:"Its path as the caller had sent it."`
-	Service     string       `json:"service" example:"orders" doc:"Its service."`
+	Service     string       `json:"service,omitempty" example:"orders" doc:"Its service. Missing for a call to a model."`
+	Model       string       `json:"model,omitempty" example:"fast" doc:"The model that the caller named. Missing for a call to a service."`
 	Target      string       `json:"target" example:"http://127.0.0.1:9001" doc:"Where it was sent directly."`
 	Kept        ReproAnswer  `json:"kept" doc:"The answer that the call log has."`
 	Direct      *ReproAnswer `json:"direct,omitempty" doc:"The upstream's answer without the gateway."`
@@ -69,8 +70,8 @@ type reproInput struct {
 	Body struct {
 		Unsafe  bool     `json:"unsafe,omitempty" doc:"Send a method that may write as well."`
 		Only    string   `json:"only,omitempty" enum:"direct,gateway" doc:"One way instead of both."`
-		Query   string   `json:"query,omitempty" maxLength:"8000" doc:"The query, which is not kept."`
-		Headers []string `json:"headers,omitempty" maxItems:"50" nullable:"false" doc:"Header fields, which are not kept: NAME: VALUE."`
+		Query   string   `json:"query,omitempty" maxLength:"8000" doc:"The query, in place of the kept one."`
+		Headers []string `json:"headers,omitempty" maxItems:"50" nullable:"false" doc:"Header fields, NAME: VALUE, in place of the kept ones of the same names."`
 		Body    string   `json:"body,omitempty" contentEncoding:"base64" doc:"The whole body, in base64, in place of the kept one."`
 		Key     string   `json:"key,omitempty" maxLength:"500" doc:"An application's key, for the way through the gateway."`
 	} `nameHint:"NewRepro"`

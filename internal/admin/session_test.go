@@ -42,7 +42,7 @@ func TestSession(t *testing.T) {
 		{name: "a number as name", request: request{method: "POST", path: signIn, body: `{"username":7,"password":"` + adminPassword + `"}`}, status: 422, contains: []string{`"pointer":"#/username"`, "expected string"}},
 		{name: "a member too many", request: request{method: "POST", path: signIn, body: `{"username":"admin","password":"` + adminPassword + `","otp":"1"}`}, status: 422, contains: []string{`"pointer":"#/otp"`}},
 		{name: "a member twice", request: request{method: "POST", path: signIn, body: `{"username":"admin","password":"x","password":"` + adminPassword + `"}`}, status: 400, contains: []string{`"pointer":"#"`, "duplicate"}},
-		{name: "not JSON", request: request{method: "POST", path: signIn, body: `{"username":"admin","password":"` + adminPassword}, status: 400, contains: []string{`"in":"body"`}},
+		{name: "not JSON", request: request{method: "POST", path: signIn, body: `{"username":"admin","password":"` + adminPassword}, status: 400, contains: []string{`"in":"body"`, "The body is not valid JSON: "}, without: []string{"jsontext"}},
 		{name: "not an object", request: request{method: "POST", path: signIn, body: `"` + adminPassword + `"`}, status: 422, contains: []string{`"in":"body"`, `"pointer":"#"`}},
 		{name: "no body", request: request{method: "POST", path: signIn}, status: 400, contains: []string{"body is required"}},
 		{name: "a form", request: request{method: "POST", path: signIn, body: "username=admin&password=" + adminPassword, header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}, status: 415, contains: []string{"Content-Type: application/json"}},

@@ -38,7 +38,7 @@ func (c *call) batchAllowance(p *snapshot.Provider) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), ownedWithin)
 	defer cancel()
-	lease, refusal, err := budget.Take(ctx, c.g.money.counters(), a.Limits, c.j.ID.String(), 0, 0, 0)
+	lease, refusal, err := budget.Take(ctx, c.g.money.counters(), a.Limits, c.j.ID.String(), budget.Ask{}, 0)
 	if err == nil {
 		err = lease.Settle(0, 0)
 	}
@@ -46,7 +46,7 @@ func (c *call) batchAllowance(p *snapshot.Provider) bool {
 		c.g.money.lost(err)
 	}
 	if refusal != nil && refusal.Verdict == budget.Spent {
-		return c.overspent(refusal)
+		return c.overspent(refusal, foreseen{})
 	}
 	return true
 }

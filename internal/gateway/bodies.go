@@ -12,12 +12,16 @@ import (
 // mostKept is how much of a body the call log keeps.
 const mostKept = 16 << 10
 
-// keepBodies is whether the call log keeps bodies of this call, when the service says so.
+// keepBodies is whether the call log keeps bodies of this call, when the service, or llm.keep_bodies for one to a model, says so.
 func (c *call) keepBodies(failed bool) bool {
-	if c.svc == nil {
-		return false
+	var keep string
+	switch {
+	case c.svc != nil:
+		keep = c.svc.KeepBodies
+	case c.model != nil:
+		keep = c.gen.KeepModelBodies
 	}
-	return c.svc.KeepBodies == "true" || c.svc.KeepBodies == "failures" && failed
+	return keep == "true" || keep == "failures" && failed
 }
 
 // loggedBody is the begin of a body that is passed on while it comes, for the call log. The upload

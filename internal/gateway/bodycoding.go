@@ -29,7 +29,7 @@ func (c *call) unfoldBody() bool {
 		return c.fail(failure{kind: fault.BadRequest, status: http.StatusUnsupportedMediaType, detail: text, safe: text})
 	}
 	limit := min(c.bodyLimit(), maxModelBody)
-	d, err := coding.New(encoding, coding.Limits{Bytes: limit, Ratio: coding.MaxRatio})
+	d, err := coding.New(encoding, c.sharing(coding.Limits{Bytes: limit, Ratio: coding.MaxRatio}))
 	if err != nil {
 		return c.fail(failure{kind: fault.GatewayBug})
 	}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"runtime"
 	"strings"
 
 	"causeway/internal/coding"
@@ -26,8 +25,9 @@ var (
 
 // unfolding is an answer's text being read beside the answer.
 type unfolding struct {
-	d   *coding.Decoder
-	err error // why reading ended before the answer did
+	d     *coding.Decoder
+	err   error // why reading ended before the answer did
+	stint wire.Stint
 }
 
 func (f *unfolding) close() {
@@ -93,10 +93,10 @@ func (c *call) deliverCoded(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		c.releaseAnswer()
 		return c.modelFailed(a, fault.ResponseBodyTooLarge, "an error answer of more than "+snapshotSize(holdModelBody), nil)
 	case !whole:
-		c.unfold.d, _ = coding.New(encoding, longText)
+		c.unfold.d, _ = coding.New(encoding, c.sharing(longText))
 		return c.passModel(t, u, a, body)
 	}
-	text, err := coding.Append(nil, encoding, body, heldText)
+	text, err := coding.Append(nil, encoding, body, c.sharing(heldText))
 	switch {
 	case !ok:
 		if err != nil {
@@ -105,7 +105,7 @@ func (c *call) deliverCoded(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 		return c.providerError(t, u, a, body, text)
 	case errors.Is(err, coding.ErrBound):
 		c.long = c.dialect.LongAnswer(c.op)
-		c.unfold.d, _ = coding.New(encoding, longText)
+		c.unfold.d, _ = coding.New(encoding, c.sharing(longText))
 		c.feedLong(body)
 		return c.hand(t, u, a, body)
 	case err != nil:
@@ -127,13 +127,13 @@ func (c *call) feedLong(p []byte) {
 	}
 }
 
-// longText reads a piece of an answer's text. A small body can unfold to a large one, which would keep its
-// CPU for long: between its pieces others may run.
-func (c *call) longText(p []byte) {
-	c.long.Feed(p)
-	if len(p) >= 16<<10 {
-		runtime.Gosched()
-	}
+// longText reads a piece of an answer's text.
+func (c *call) longText(p []byte) { c.long.Feed(p) }
+
+// sharing are limits of a text whose reading takes turns with that of others.
+func (c *call) sharing(l coding.Limits) coding.Limits {
+	l.Share = func() { c.g.lane.Share(&c.unfold.stint) }
+	return l
 }
 
 // finishUnfold ends the reading of an answer that passed, and notes why it ended early.
@@ -157,7 +157,7 @@ func (c *call) openStream(u *wire.Upcall) bool {
 	if coding.None(encoding) {
 		return true
 	}
-	d, err := coding.New(encoding, streamText)
+	d, err := coding.New(encoding, c.sharing(streamText))
 	if err != nil {
 		c.note("translate", "the stream came in the coding "+clipText(encoding)+", so that it was not read")
 		return false

@@ -39,7 +39,7 @@ func (c *call) address() {
 		if h.Has(wire.XForwardedFor) {
 			a, named = c.forwardedFor()
 		} else {
-			a, named = c.forwarded()
+			_, a, named = c.forwarded()
 		}
 		if named && a != c.client {
 			c.client = a
@@ -84,53 +84,6 @@ func (c *call) forwardedFor() (found netip.Addr, ok bool) {
 		}
 	}
 	return found, ok
-}
-
-// forwarded is forwardedFor for the Forwarded fields (RFC 7239 section 4).
-func (c *call) forwarded() (found netip.Addr, ok bool) {
-	var nodes []string
-	for i := range c.rq.Header.Fields {
-		if f := &c.rq.Header.Fields[i]; f.ID == wire.Forwarded {
-			nodes = appendForwardedNodes(nodes, string(f.Value))
-		}
-	}
-	for i := len(nodes) - 1; i >= 0; i-- {
-		a, err := parseAddress([]byte(nodes[i]))
-		if err != nil {
-			return found, ok
-		}
-		found, ok = a, true
-		if !trusted(c.gen.Trusted, a) {
-			return found, ok
-		}
-	}
-	return found, ok
-}
-
-// appendForwardedNodes appends the "for" of each element, "" where an element has none.
-func appendForwardedNodes(nodes []string, value string) []string {
-	value += ","
-	node, quoted, from := "", false, 0
-	for i := 0; i < len(value); i++ {
-		switch b := value[i]; {
-		case b == '\\' && quoted:
-			i++
-		case b == '"':
-			quoted = !quoted
-		case (b == ';' || b == ',') && !quoted:
-			name, v, _ := strings.Cut(value[from:i], "=")
-			if strings.EqualFold(strings.Trim(name, " \t"), "for") {
-				node = strings.Trim(v, " \t\"")
-			}
-			if from = i + 1; b == ',' {
-				nodes, node = append(nodes, node), ""
-			}
-		}
-	}
-	if quoted {
-		nodes = append(nodes, "") // a quote that does not end: nothing here can be believed
-	}
-	return nodes
 }
 
 // proxyAddresses are what an upstream is told of who calls with the PROXY protocol: the caller, by the

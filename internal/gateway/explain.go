@@ -94,9 +94,10 @@ func (c *call) toItsEnd(a *journey.Attempt) {
 
 // ownURL is the address that the caller called, without query.
 func (c *call) ownURL() string {
-	scheme, host := "http", c.j.Host
-	if c.ex.TLS() != nil || c.trustedPeer && wire.EqualFold(c.rq.Header.Get(wire.XForwardedProto), "https") {
-		scheme = "https"
+	scheme, authority := c.origin()
+	host := c.j.Host
+	if c.trustedPeer && len(authority) > 0 {
+		host = string(authority)
 	}
 	if public := c.gen.PublicURL; public != "" {
 		_, authority, _ := strings.Cut(public, "://")

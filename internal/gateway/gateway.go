@@ -56,6 +56,8 @@ type Options struct {
 	// MemoryMax is how many bytes the process may have, MemoryKill where the kernel would end it; 0 when
 	// not known.
 	MemoryMax, MemoryKill int64
+	// Lane is what texts share that take long to read; nil holds none back.
+	Lane *wire.Lane
 }
 
 // Gateway serves calls. It is a wire.Handler and safe for concurrent use.
@@ -81,9 +83,11 @@ type Gateway struct {
 	readers    chan struct{} // held while a caller reads a call of its own
 	money      *purse
 	cache      *cache.Cache
+	flights    flights // of services' answers
 	near       nearIndex
 	tokens     *tokens.Counter
 	failLog    logLimit
+	lane       *wire.Lane
 }
 
 // mostReaders is how many callers may look into the call log at once: whoever knows the address may
@@ -106,7 +110,7 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 	}
 	g := &Gateway{
 		ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders),
-		challenge: o.Challenge, host: o.Host, child: o.Child, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
+		challenge: o.Challenge, lane: o.Lane, host: o.Host, child: o.Child, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
 	}
 	if g.owner = o.Owner; g.owner == nil {
 		g.owner = owner.New(nil)

@@ -213,7 +213,11 @@ func TestForwardedNodes(t *testing.T) {
 		`for=192.0.2.1, for="192.0.2.2`:               "192.0.2.1 ",
 		"":                                            "",
 	} {
-		if got := strings.Join(appendForwardedNodes(nil, value), " "); got != want {
+		var nodes []string
+		for _, h := range appendHops(nil, value) {
+			nodes = append(nodes, h.node)
+		}
+		if got := strings.Join(nodes, " "); got != want {
 			t.Errorf("%s: %q, want %q", value, got, want)
 		}
 	}

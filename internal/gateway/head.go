@@ -88,6 +88,9 @@ func (c *call) appendHead(dst []byte, o *wire.Origin, up *snapshot.Upstream, tar
 			dst = append(dst, f.Line...)
 		}
 	}
+	if c.shelf.asksWhether() {
+		dst = c.shelf.appendConditions(dst)
+	}
 	if c.key != nil {
 		dst = append(dst, c.key.Line...)
 	}
@@ -132,7 +135,7 @@ func (c *call) appendCallersFields(dst []byte, up *snapshot.Upstream) []byte {
 		} else if lookalike(f.Name, up.Rules) || c.model != nil && forGateway(f.Name) {
 			continue
 		}
-		if up.Rules != nil && up.Rules.Drops(f.Name) || c.cross.on && ofDialect(f) {
+		if up.Rules != nil && up.Rules.Drops(f.Name) || c.cross.on && ofDialect(f) || c.shelf.asksWhether() && ofCondition(f) {
 			continue
 		}
 		if hasConnection && c.nominated(f.Name) {
@@ -186,38 +189,21 @@ func (c *call) appendForwarded(dst []byte) []byte {
 	}
 	dst = append(dst, c.pseudonym...)
 	dst = append(dst, "\r\nX-Forwarded-For: "...)
-	if c.trustedPeer {
-		for i := range rq.Header.Fields {
-			if f := &rq.Header.Fields[i]; f.ID == wire.XForwardedFor && len(f.Value) > 0 {
-				dst = append(dst, f.Value...)
-				dst = append(dst, ", "...)
-			}
-		}
-	}
+	dst = c.appendEarlier(dst, false)
 	if c.peerText == "" {
 		dst = append(dst, "unknown"...) // a Unix socket's caller has no address
 	}
 	dst = append(dst, c.peerText...)
 	dst = append(dst, "\r\nX-Forwarded-Proto: "...)
-	proto := "http"
-	if c.ex.TLS() != nil {
-		proto = "https"
-	}
-	host := rq.Authority
-	if c.trustedPeer {
-		if v := rq.Header.Get(wire.XForwardedProto); len(v) > 0 && plainText(v) {
-			proto = view(v)
-		}
-		if v := rq.Header.Get(wire.XForwardedHost); len(v) > 0 && plainText(v) {
-			host = v
-		}
-	}
+	proto, host := c.origin()
 	dst = append(dst, proto...)
 	if len(host) > 0 {
 		dst = append(dst, "\r\nX-Forwarded-Host: "...)
 		dst = append(dst, host...)
 	}
-	dst = append(dst, "\r\nForwarded: for="...)
+	dst = append(dst, "\r\nForwarded: "...)
+	dst = c.appendEarlier(dst, true)
+	dst = append(dst, "for="...)
 	if bytes.IndexByte([]byte(c.peerText), ':') >= 0 {
 		dst = append(dst, `"[`...)
 		dst = append(dst, c.peerText...)

@@ -94,12 +94,31 @@ func TestATrustedProxysWordCounts(t *testing.T) {
 				"X-Real-IP: 203.0.113.7\r\n", "Forwarded: for=203.0.113.7\r\n", "Forwarded: for=127.0.0.1;host=\"api.example.com\";proto=https\r\n",
 			},
 		},
-		{name: "by Forwarded alone", request: get("/plain/x", `Forwarded: for=198.51.100.1, for="[2001:db8::7]:1234";proto=https`), status: 200, calls: 1, record: from("2001:db8::7")},
+		{
+			name: "by Forwarded alone, told in both ways", request: get("/plain/x", `Forwarded: for=198.51.100.1, for="[2001:db8::7]:1234";proto=https;host=api.example.com`),
+			status: 200, calls: 1, record: from("2001:db8::7"),
+			sent: []string{
+				"X-Forwarded-For: 198.51.100.1, 2001:db8::7, 127.0.0.1\r\n", "X-Forwarded-Proto: https\r\n", "X-Forwarded-Host: api.example.com\r\n",
+				"Forwarded: for=198.51.100.1, for=\"[2001:db8::7]:1234\";proto=https;host=api.example.com\r\n", "Forwarded: for=127.0.0.1;host=\"api.example.com\";proto=https\r\n",
+			},
+		},
+		{
+			name: "by X-Forwarded-For alone, told in both ways", request: get("/plain/x", "X-Forwarded-For: 2001:db8::9, unknown", "X-Forwarded-For: 203.0.113.7:4711", "X-Forwarded-Proto: https"),
+			status: 200, calls: 1, record: from("203.0.113.7"),
+			sent: []string{
+				"X-Forwarded-For: 2001:db8::9, unknown, 203.0.113.7:4711, 127.0.0.1\r\n",
+				"Forwarded: for=\"[2001:db8::9]\", for=unknown, for=203.0.113.7, for=127.0.0.1;host=\"h\";proto=https\r\n",
+			},
+		},
+		{
+			name: "a host in Forwarded that would break the field is left out", request: get("/plain/x", `Forwarded: for=203.0.113.7;host="a,b";proto="x y"`),
+			status: 200, calls: 1, sent: []string{"X-Forwarded-For: 203.0.113.7, 127.0.0.1\r\n", "X-Forwarded-Proto: http\r\n", "X-Forwarded-Host: h\r\n"},
+		},
 		{name: "not what stands before a stranger's address", request: get("/plain/x", "X-Forwarded-For: 1.2.3.4, 203.0.113.7"), status: 200, calls: 1, record: from("203.0.113.7")},
 		{name: "nor before what is no address", request: get("/plain/x", "X-Forwarded-For: 1.2.3.4, unknown"), status: 200, calls: 1, record: from("127.0.0.1")},
 		{
 			name: "a host that would break the field is left out", request: get("/plain/x", far, `X-Forwarded-Host: a";for=1.2.3.4`),
-			status: 200, calls: 1, sent: []string{`Forwarded: for=127.0.0.1;host="h";proto=http` + "\r\n"}, unsent: []string{"1.2.3.4"},
+			status: 200, calls: 1, sent: []string{`Forwarded: for=203.0.113.7, for=127.0.0.1;host="h";proto=http` + "\r\n"}, unsent: []string{"1.2.3.4"},
 		},
 	})
 }

@@ -259,14 +259,17 @@ func (r *race) join(w *leg) {
 
 // merge puts the attempts and notes of all legs into the journey of w.
 func (r *race) merge(w *leg) {
+	w.c.countGone() // what the others may bill is taken from it
 	j := &w.c.j
 	attempts := slices.Clone(j.Attempts) // who has a pointer into the old ones may go on using it
 	for _, l := range r.legs {
 		if l == w || !r.ran(l) {
 			continue
 		}
-		if n := len(l.c.j.Attempts); n > 0 && l.lost {
-			r.tellLost(w, l, &l.c.j.Attempts[n-1])
+		if n := len(l.c.j.Attempts); n > 0 {
+			if a := &l.c.j.Attempts[n-1]; l.lost || a.End == journey.EndCaller {
+				r.tellLost(w, l, a)
+			}
 		}
 		attempts = append(attempts, l.c.j.Attempts...)
 		j.Notes = append(j.Notes, l.c.j.Notes...)
@@ -282,25 +285,50 @@ func (r *race) merge(w *leg) {
 	j.Attempts, w.c.recorded = attempts, len(attempts) // each leg has told of its own
 }
 
-// tellLost says of a leg's last attempt that another one was faster, and what its provider may bill.
+// tellLost says of a leg's last attempt that another one was faster, or that the caller of both has left, and what its
+// provider may bill.
 func (r *race) tellLost(w, l *leg, a *journey.Attempt) {
-	if a.Kind != "" {
+	if a.Kind != "" && a.End != journey.EndCaller {
 		return // it had failed by itself
 	}
 	if a.End == journey.EndOpen {
 		a.End = journey.EndHedged
 	}
-	c, d := w.c, l.c
-	a.Again = "hedged: " + c.model.Targets[c.pick.at].Name + " answered first"
-	u := &d.j.Usage
-	if u.Source == "" {
-		a.Again += "; what it did until then it may bill"
+	c := w.c
+	a.Again = "hedged: the caller has left"
+	if a.End != journey.EndCaller {
+		a.Again = "hedged: " + c.model.Targets[c.pick.at].Name + " answered first"
+	}
+	if a.Usage = l.c.lostUsage(a, c.j.Usage.Input); a.Usage == nil {
 		return
 	}
-	d.cost()
-	in, out := max(u.Input, 0), max(u.Output, 0)
-	a.Again += fmt.Sprintf("; it may bill the %d tokens of input and %d of output that it had told of", in, out)
-	r.tokens, r.nano = r.tokens+in+out, r.nano+u.Cost
+	u := a.Usage
+	how := "that it had told of"
+	if u.Source == journey.Estimated {
+		how = "by estimate, since it had told of none"
+	}
+	a.Again += fmt.Sprintf("; it may bill %d tokens of input and %d of output, %s", u.Input, u.Output, how)
+	r.tokens, r.nano = r.tokens+u.Input+u.Output, r.nano+u.Cost
+}
+
+// lostUsage is what a provider may bill of an attempt that was given up because another one was faster: what it had
+// told of, else the input of the whole request, which is taken to be what the other one told of the same request; nil
+// where it had not got all of the request, or asks no money for such a call.
+func (c *call) lostUsage(a *journey.Attempt, others int64) *journey.AttemptUsage {
+	u := &c.j.Usage
+	switch {
+	case c.op == llm.CountTokens || u.Source == "" && !a.SendComplete:
+		return nil
+	case u.Source == "":
+		if u.Input = others; others < 0 {
+			u.Input, _ = c.g.money.estimates.Guess(c.j.Application, c.model.Name, len(c.body), 0)
+		}
+		u.Output, u.Source = 0, journey.Estimated
+	default:
+		u.Source = "partial"
+	}
+	c.cost()
+	return &journey.AttemptUsage{Input: max(u.Input, 0), Output: max(u.Output, 0), Source: u.Source, Cost: u.Cost, Priced: u.Priced}
 }
 
 // settle ends the race on the call's own goroutine, and makes c what the leg that answered has become. bug tells that

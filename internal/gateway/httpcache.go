@@ -37,6 +37,14 @@ type shelf struct {
 	stale    *cache.Answer // what may serve where no fresh answer can be got
 	staleAge time.Duration // since it was stored
 
+	old    *cache.Answer // of which the upstream is asked whether it still holds; nil for none
+	oldKey cache.Key
+
+	flight    *flight // that others wait for; nil where nobody may
+	flightKey cache.Key
+	patience  time.Time // until when this call waits for others; zero before it has
+	collapsed bool      // it has waited for another one's fetch
+
 	storing bool // the answer that passes is gathered
 	answer  cache.Answer
 	vary    []string
@@ -76,14 +84,31 @@ func (c *call) fromCache() bool {
 		credentials[0] = 1 // what is kept for calls without them is not for these
 	}
 	s.slot = cache.KeyOf(epoch, []byte(tenant), credentials, c.targetPath())
-	value, age := c.g.cache.Get(s.slot)
-	a, forwarded := cache.ReadAnswer(value), "uri-miss"
+	for {
+		key, forwarded, hit := s.find(c, said)
+		if hit {
+			return true
+		}
+		if !s.keeps || credentials[0] == 1 || forwarded == "request" || !c.awaits(s, key) {
+			return s.passes(forwarded, "", c)
+		}
+	}
+}
+
+// find looks for a kept answer, and answers with it where it is fresh. Else it says where it would stand, and why it is
+// to be fetched.
+func (s *shelf) find(c *call, said cache.Control) (key cache.Key, forwarded string, hit bool) {
+	s.stale, s.old = nil, nil
+	key, forwarded = s.slot, "uri-miss"
+	value, age := c.g.cache.Get(key)
+	a := cache.ReadAnswer(value)
 	if a != nil && len(a.Vary) > 0 {
-		value, age = c.g.cache.Get(s.variant(a.Vary, c))
-		a, forwarded = cache.ReadAnswer(value), "vary-miss"
+		key, forwarded = s.variant(a.Vary, c), "vary-miss"
+		value, age = c.g.cache.Get(key)
+		a = cache.ReadAnswer(value)
 	}
 	if a == nil {
-		return s.passes(forwarded, "", c)
+		return key, forwarded, false
 	}
 	left := a.FreshFor(age)
 	switch {
@@ -94,15 +119,22 @@ func (c *call) fromCache() bool {
 		s.outcome = cache.Hit
 		c.j.Cache = "hit (" + fault.Span(a.AgeNow(age)) + " old)"
 		s.status = fmt.Appendf(nil, "causeway; hit; ttl=%d", int64(left/time.Second))
+		if s.collapsed {
+			s.status = append(s.status, "; collapsed"...)
+			c.j.Cache += ", fetched by another call that this one waited for"
+		}
 		c.sendKept(a, age)
-		return true
+		return key, "", true
 	default:
 		forwarded = "stale"
 	}
 	if left+a.StaleFor > 0 {
 		s.stale, s.staleAge = a, age
 	}
-	return s.passes(forwarded, "", c)
+	if s.keeps && renewable(a) {
+		s.old, s.oldKey = a, key
+	}
+	return key, forwarded, false
 }
 
 // passes lets the call go on; forwarded is why, in the words of RFC 9211. It returns false.
@@ -148,10 +180,8 @@ func (c *call) requestControl() cache.Control {
 
 // cacheAddress is the key of an address's epoch.
 func (c *call) cacheAddress() cache.Key {
-	scheme, query := "http", c.rq.Query
-	if c.ex.TLS() != nil || c.trustedPeer && wire.EqualFold(c.rq.Header.Get(wire.XForwardedProto), "https") {
-		scheme = "https"
-	}
+	scheme, _ := c.origin()
+	query := c.rq.Query
 	if c.rq.HasQuery {
 		query = append([]byte{'?'}, query...)
 	}
@@ -269,6 +299,11 @@ func (c *call) shelve(u *wire.Upcall, length int64) {
 	}
 	if why != "" {
 		s.say(c, why)
+		if res.Status >= 500 {
+			c.land(landedFailed)
+		} else {
+			c.land(landedUnkept)
+		}
 		return
 	}
 	s.storing, s.vary = true, how.Vary
@@ -314,16 +349,17 @@ func (c *call) finishShelf() {
 	s := c.shelf
 	if s.why != "" {
 		s.say(c, s.why)
+		c.land(landedUnkept)
 	}
 	if !s.storing {
 		return
 	}
 	s.storing = false
+	defer c.land(landedUnkept) // unless it is kept
 	if c.reply != nil && len(c.reply.Trailer().Fields) > 0 {
 		s.say(c, "the answer has a trailer")
 		return
 	}
-	ttl := s.answer.Lifetime + s.answer.StaleFor
 	key, ok := s.slot, true
 	if len(s.vary) > 0 {
 		// What varied by other fields before must still be told apart by those.
@@ -335,8 +371,9 @@ func (c *call) finishShelf() {
 		ok = c.g.cache.Set(s.slot, (&cache.Answer{Vary: s.vary}).Append(nil), cache.MaxLifetime)
 		key = s.variant(s.vary, c)
 	}
-	if ok && c.g.cache.Set(key, s.answer.Append(nil), ttl) {
+	if ok && c.g.cache.Set(key, s.answer.Append(nil), keptFor(&s.answer)) {
 		s.outcome = cache.Stored
+		c.land(landedKept)
 		s.say(c, "for "+fault.Span(s.answer.Lifetime))
 		return
 	}
@@ -391,6 +428,7 @@ func (c *call) serveStale() bool {
 // countCache counts the call by what the cache did.
 func (c *call) countCache() {
 	if s := c.shelf; s != nil {
+		c.land(landedFailed)
 		c.g.cache.Count(cache.Name{Service: c.svc.Name}, s.outcome)
 	}
 	if r := c.recall; r != nil {

@@ -20,6 +20,7 @@ func (c *call) commit() {
 	j := &c.j
 	j.Total = c.since()
 	if c.model != nil {
+		c.countGone()
 		c.cost()
 	}
 	if j.FirstByte == 0 && j.BytesOut > 0 {
@@ -28,7 +29,7 @@ func (c *call) commit() {
 	j.BytesIn = max(j.BytesIn, c.bytesIn())
 	failed := j.Finding != nil
 	if c.keepBodies(failed) {
-		j.RequestBody = c.keepRequest()
+		j.RequestBody, j.Sent = c.keepRequest(), c.keepSent()
 		j.ResponseBody = clipBody(j.ResponseBody, c.keptCoding)
 	} else {
 		j.ResponseBody = nil

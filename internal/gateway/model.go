@@ -219,7 +219,9 @@ func (c *call) modelUnknown(name string) bool {
 	near := nearest(name, usable, mostNamed)
 	if len(near) > 0 {
 		text += " Did you mean " + strings.Join(near, ", ") + "?"
-	} else if provider, _, ok := strings.Cut(name, "/"); ok {
+	} else if provider, model, ok := strings.Cut(name, "/"); ok && model == "" {
+		text += " A provider's model has a name behind the slash."
+	} else if ok {
 		text += fmt.Sprintf(" No provider is named %q.", provider)
 	}
 	if n := len(usable); n > 0 && len(near) == 0 {

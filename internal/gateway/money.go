@@ -34,28 +34,45 @@ func (c *call) allowance() bool {
 	if a == nil {
 		return true
 	}
-	tokens, nano, ok := c.mayUse(a)
+	u := c.mayUse()
+	ask, ok := c.asks(a, u)
 	if !ok {
 		return false
 	}
-	ctx, left := context.WithCancel(context.Background())
-	w := &leaver{left: left}
-	c.ex.Watch(w)
-	lease, refusal, err := budget.Take(ctx, c.g.money.counters(), a.Limits, c.j.ID.String(), tokens, nano, a.Wait())
-	c.ex.Unwatch()
-	left()
+	least := ask.Tokens.Least
+	ask.Tokens.Least = ask.Tokens.Likely
+	lease, refusal, err := c.reserveFor(a, ask, 0)
+	if refusal != nil && refusal.Verdict != budget.Spent {
+		// Near the limit it is worth a closer look, and to wait for others.
+		ask.Tokens.Least = least
+		if u, ok = c.countPrompt(u); ok {
+			ask, _ = c.asks(a, u)
+		}
+		lease, refusal, err = c.reserveFor(a, ask, a.Wait())
+	}
 	switch {
 	case errors.Is(err, budget.ErrGone):
 		return c.fail(failure{kind: c.goneKind()})
-	case err != nil:
-		c.g.money.lost(err)
-		lease, refusal, _ = budget.Take(context.Background(), c.g.money.spare, a.Limits, c.j.ID.String(), tokens, nano, 0)
-	}
-	if refusal != nil {
-		return c.overspent(refusal)
+	case refusal != nil:
+		return c.overspent(refusal, u)
 	}
 	c.money = money{lease: lease, length: len(c.body)}
 	return true
+}
+
+// reserveFor reserves what is asked for. Counters that can't be reached are stood in for, and the only error is ErrGone.
+func (c *call) reserveFor(a *snapshot.Allowance, ask budget.Ask, wait time.Duration) (*budget.Lease, *budget.Refusal, error) {
+	ctx, left := context.WithCancel(context.Background())
+	defer left()
+	c.ex.Watch(&leaver{left: left})
+	lease, refusal, err := budget.Take(ctx, c.g.money.counters(), a.Limits, c.j.ID.String(), ask, wait)
+	c.ex.Unwatch()
+	if err == nil || errors.Is(err, budget.ErrGone) {
+		return lease, refusal, err
+	}
+	c.g.money.lost(err)
+	lease, refusal, _ = budget.Take(context.Background(), c.g.money.spare, a.Limits, c.j.ID.String(), ask, 0)
+	return lease, refusal, nil
 }
 
 // leaver ends a wait when the caller leaves.
@@ -63,36 +80,72 @@ type leaver struct{ left context.CancelFunc }
 
 func (l *leaver) Cancel(wire.Reason) { l.left() }
 
-// mayUse is what the call may use by the dearest of the model's targets, since any of them may be asked.
-func (c *call) mayUse(a *snapshot.Allowance) (tokens, nano int64, ok bool) {
-	input, output := c.g.money.estimates.Guess(c.caller.Name, c.model.Name, len(c.body), c.mostOutput())
-	if c.op == llm.Embeddings || c.op == llm.Moderations || c.op == llm.Rerank || c.op == llm.CountTokens {
-		output = 0
+// foreseen is what a call may use: tokens of its prompt, and of the answer.
+type foreseen struct {
+	input, output int64
+	most          int64 // that the call lets the model answer; 0: it does not say
+	counted       bool  // the prompt is not guessed by its length, but counted
+}
+
+// mayUse is what the call may use, by its length and by what calls like it have used.
+func (c *call) mayUse() (u foreseen) {
+	switch c.op {
+	case llm.Embeddings, llm.Moderations, llm.Rerank, llm.CountTokens:
+		u.input, _ = c.g.money.estimates.Guess(c.caller.Name, c.model.Name, len(c.body), 0)
+	default:
+		u.most = llm.MostOutput(c.body)
+		u.input, u.output = c.g.money.estimates.Guess(c.caller.Name, c.model.Name, len(c.body), u.most)
+	}
+	return u
+}
+
+// mostCounted is the longest body whose prompt is counted for a limit that is near.
+const mostCounted = 256 << 10
+
+// countPrompt puts what the prompt has by the vocabularies in the place of the guess by its length, for which a body of
+// media is much too long. It takes milliseconds; false where it can't be, or is not worth it.
+func (c *call) countPrompt(u foreseen) (foreseen, bool) {
+	if len(c.body) > mostCounted || c.op != llm.Chat && c.op != llm.Responses && c.op != llm.Completions {
+		return u, false
+	}
+	req := c.canonical()
+	if req == nil || len(c.model.Targets) == 0 {
+		return u, false
+	}
+	u.input, u.counted = countRequest(c.g.tokens, c.model.Targets[0].Model, req), true
+	return u, true
+}
+
+// asks is what a call that may use u asks of limits. Of tokens the call itself says a part: its prompt where that is
+// counted, and the most that it lets the model answer. Of money nothing is said but that: what an answer costs is a
+// guess, and a budget is there to be used up. It goes by the dearest of the model's targets, since any of them may be
+// asked; ok is false when the call has failed, because a price is not known.
+func (c *call) asks(a *snapshot.Allowance, u foreseen) (ask budget.Ask, ok bool) {
+	ask.Tokens = budget.Amount{Likely: u.input + max(u.output, u.most), Least: u.most}
+	if u.counted {
+		ask.Tokens.Least, ask.Tokens.Counted = u.most+u.input, u.input
 	}
 	if !a.Money {
-		return input + output, 0, true
+		return ask, true
 	}
+	nano := int64(0)
 	for i := range c.model.Targets {
 		t := &c.model.Targets[i]
 		if t.Price == nil {
 			text := fmt.Sprintf("What %s costs is not known, and the application %s has a budget.", t.Name, c.caller.Name)
-			return 0, 0, c.fail(failure{
+			return ask, c.fail(failure{
 				kind: fault.PriceUnknown, detail: text, safe: text, param: "model",
 				advice: []string{fmt.Sprintf("Add prices: {%q: {input: DOLLARS, output: DOLLARS}}, for a million tokens each.", t.Name)},
 			})
 		}
-		nano = max(nano, int64(t.Price.Cost(price.Usage{Input: input, Output: output})))
+		nano = max(nano, int64(t.Price.Cost(price.Usage{Input: u.input, Output: u.output})))
 	}
-	return input + output, nano, true
+	ask.Nano.Likely = nano
+	return ask, true
 }
 
-// mostOutput is the most tokens that the call wants, 0 when it does not say.
-func (c *call) mostOutput() int64 {
-	return llm.MostOutput(c.body)
-}
-
-// overspent refuses a call that has no room in a limit.
-func (c *call) overspent(r *budget.Refusal) bool {
+// overspent refuses a call that has no room in a limit. u is what it may use.
+func (c *call) overspent(r *budget.Refusal, u foreseen) bool {
 	c.retryIn = time.Until(r.Resets)
 	l := &r.Limit
 	f := failure{kind: fault.TokensSpent}
@@ -104,7 +157,26 @@ func (c *call) overspent(r *budget.Refusal) bool {
 	}
 	c.policy(key)
 	f.detail = fmt.Sprintf("The application %s may use %s per %s, and %s are used.", c.caller.Name, amount(l.Max), windowName(l.Period), amount(r.State.Used))
-	if r.Verdict == budget.Busy {
+	switch r.Verdict {
+	case budget.Short:
+		left := l.Max - r.State.Used
+		f.detail = fmt.Sprintf("The application %s may use %s per %s, and %d are left until %s; this call asks for %s.",
+			c.caller.Name, amount(l.Max), windowName(l.Period), left, r.Resets.UTC().Format(time.RFC3339), u.text(r.Asked.Least))
+		if u.most > 0 {
+			f.param = "max_tokens"
+		}
+		prompt := int64(0)
+		if u.counted {
+			prompt = u.input
+		}
+		if most := left - prompt; u.most > 0 && most > 0 {
+			f.advice = append(f.advice, fmt.Sprintf("Ask for no more than %d tokens of answer to have the call answered now.", most))
+		}
+		if r.Asked.Least > l.Max { // no window has room for it
+			c.retryIn = 0
+			f.advice = append(f.advice, fmt.Sprintf("Send a shorter prompt or ask for a shorter answer: %s are the most that one call may use.", amount(l.Max)))
+		}
+	case budget.Busy:
 		c.retryIn = time.Second
 		f.detail = fmt.Sprintf("The application %s may use %s per %s; %s are used, and calls that are running have reserved %s.",
 			c.caller.Name, amount(l.Max), windowName(l.Period), amount(r.State.Used), amount(r.State.Reserved))
@@ -115,7 +187,25 @@ func (c *call) overspent(r *budget.Refusal) bool {
 		fmt.Sprintf("used: %s, reserved by calls that are running: %s", amount(r.State.Used), amount(r.State.Reserved)),
 		"the window ends at " + r.Resets.UTC().Format(time.RFC3339),
 	}
-	return c.fail(f)
+	if r.Verdict == budget.Short {
+		f.evidence = append(f.evidence, "this call asks for "+u.text(r.Asked.Least))
+	}
+	c.fail(f)
+	if r.Verdict == budget.Short && r.Asked.Least > l.Max {
+		c.finding.Retry = fault.No
+	}
+	return false
+}
+
+// text says what of n tokens is for what.
+func (u foreseen) text(n int64) string {
+	switch {
+	case !u.counted:
+		return fmt.Sprintf("%d for its answer alone", n)
+	case u.most == 0:
+		return fmt.Sprintf("%d for its prompt alone", n)
+	}
+	return fmt.Sprintf("%d: about %d for its prompt and %d for the answer", u.input+u.most, u.input, u.most)
 }
 
 func windowName(p budget.Period) string {
@@ -137,6 +227,21 @@ func (c *call) cost() {
 		return
 	}
 	u.Cost, u.Priced = int64(p.Cost(billed(u))), true
+}
+
+// countGone counts what a call used whose caller left before its provider had told anything: the input, once the
+// provider had got all of the request, since it works on that and bills it.
+func (c *call) countGone() {
+	n := len(c.j.Attempts)
+	if c.j.Usage.Source != "" || n == 0 || c.provider == nil || c.pick.at >= len(c.model.Targets) {
+		return
+	}
+	if a := &c.j.Attempts[n-1]; a.End != journey.EndCaller || !a.SendComplete {
+		return
+	}
+	if c.countMissing(nil, 0); c.j.Usage.Source != "" {
+		c.j.Usage.Source = "partial"
+	}
 }
 
 // billed is a usage as it is paid for.

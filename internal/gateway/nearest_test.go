@@ -50,6 +50,7 @@ func TestAnUnknownModelNamesTheNearestThatTheCallerMayUse(t *testing.T) {
 			{"web", "o-name", "Did you mean hidden/o-named?", nil},
 			{"web", "gpt-4o", "write azure/gpt-4o or openai/gpt-4o", []string{"hidden"}}, // a third has it as well
 			{"web", "secret-2", "You may use azure/gpt-4o, fast, hidden/o-named and 2 more.", nil},
+			{"none", "hidden/", "There is no model", []string{"No provider is named"}}, // there is one
 			{"web", "nobody/x", `No provider is named \"nobody\". You may use azure/gpt-4o, fast`, nil},
 			{"all", "secret-2", "hidden/secret-1", nil},
 			{"all", "fastest", "Did you mean fast, faster, fastest-secret?", nil},

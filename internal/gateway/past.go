@@ -43,7 +43,9 @@ func (c *call) glance(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) {
 			p.Clock(now.Sub(at))
 		}
 	}
-	p.Mark("address", []byte(hostOnly(a.Address)), now)
+	if address := hostOnly(a.Address); !amongTries(a, address, p.Current("address")) {
+		p.Mark("address", []byte(address), now)
+	}
 	if leaf, agreed := u.Peer(); leaf != nil {
 		sum := sha256.Sum256(leaf.Raw)
 		p.Mark("certificate", hex.AppendEncode(nil, sum[:8]), now)
@@ -139,11 +141,25 @@ func (c *call) rememberOne(a *journey.Attempt, kind fault.Kind) {
 		return
 	}
 	now := c.began.Add(a.Start + a.Total)
-	if address := hostOnly(lastAddress(a)); address != "" && hostOnly(targetHost(a.Target)) == "" {
+	if address := hostOnly(lastAddress(a)); address != "" && hostOnly(targetHost(a.Target)) == "" && !amongTries(a, address, p.Current("address")) {
 		p.Mark("address", []byte(address), now) // where the name leads may be what has changed
 	}
 	p.Bad(a, kind, c.shape(), c.upstream.Revision, now)
 	t.MarkBad()
+}
+
+// amongTries tells whether the name led to the known address as well as to this one: then it has several, and has
+// not moved.
+func amongTries(a *journey.Attempt, address, known string) bool {
+	if known == "" || known == address {
+		return false
+	}
+	for i := range a.Tries {
+		if hostOnly(a.Tries[i].Address) == known {
+			return true
+		}
+	}
+	return false
 }
 
 func lastAddress(a *journey.Attempt) string {

@@ -212,6 +212,9 @@ func (c *call) unsupported(field, why string) (ok, skip bool) {
 		c.note("choose", "skipped "+c.provider.Name+"/"+c.j.TargetModel+": "+why)
 		return false, true
 	}
+	if field != "" { // the pointer into the body, as in the refusal of a body that can't be read
+		why = "/" + strings.ReplaceAll(field, ".", "/") + ": " + why
+	}
 	text := "This request can't be put to the provider " + c.provider.Name + ": " + why + "."
 	f := failure{kind: fault.UnsupportedFeature, detail: text, safe: text, param: field}
 	if field != "" {
@@ -420,7 +423,7 @@ func (c *call) crossHeld(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, 
 	}
 	text := body
 	if encoding := string(u.Response.Header.Get(wire.ContentEncoding)); !coding.None(encoding) {
-		if text, err = coding.Append(nil, encoding, body, coding.Limits{Bytes: maxCrossed, Ratio: coding.MaxRatio}); err != nil {
+		if text, err = coding.Append(nil, encoding, body, c.sharing(coding.Limits{Bytes: maxCrossed, Ratio: coding.MaxRatio})); err != nil {
 			if errors.Is(err, coding.ErrBound) {
 				return c.answerTooLong(a, fmt.Sprintf("%d bytes of %s %s", len(body), encoding, err), maxCrossed)
 			}

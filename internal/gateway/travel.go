@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -206,6 +208,9 @@ func (c *call) inspect(t snapshot.Chosen, a *journey.Attempt) (again bool) {
 // is what the upstream answered, 0 when it did not.
 func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool {
 	c.remember()
+	if c.asksForHTTP1(a) {
+		return true
+	}
 	if c.model != nil {
 		if again, decided := c.failOver(a, asked); decided {
 			return again
@@ -251,6 +256,21 @@ func (c *call) repeat(a *journey.Attempt, status int, asked time.Duration) bool 
 		return false
 	}
 	return ok
+}
+
+// asksForHTTP1 tells whether the upstream refused the call for its version alone (HTTP_1_1_REQUIRED) and is
+// asked over HTTP/1.1 from now on, this call included: it has not failed by that, and no setting for
+// retries is needed.
+func (c *call) asksForHTTP1(a *journey.Attempt) bool {
+	if a.Kind != fault.HTTP2HTTP11Required || a.HTTP2 == nil || !a.HTTP2.Unworked || c.ex.Started() || c.ex.Gone() || !c.replayable(0) {
+		return false
+	}
+	a.Again = "retried: the upstream asks for HTTP/1.1, and is asked over it for the next ten minutes"
+	if ok, _ := c.g.failLog.allow(time.Now()); ok { // all calls of a connection may be told at once
+		c.g.log.LogAttrs(context.Background(), slog.LevelInfo, "an upstream asks for HTTP/1.1 and is asked over it for ten minutes",
+			slog.String("call", c.j.ID.String()), slog.String("target", a.Target), slog.String("kind", string(a.Kind)))
+	}
+	return true
 }
 
 // leftInPause is why no attempt was begun after the pause before it.

@@ -29,7 +29,8 @@ func TestAnUnknownPartIsRefused(t *testing.T) {
 					}
 					return
 				}
-				if a.status != 400 || asked != 0 || !strings.Contains(a.body, "unsupported_feature") || !strings.Contains(a.body, c.param) {
+				if a.status != 400 || asked != 0 || !strings.Contains(a.body, "unsupported_feature") || !strings.Contains(a.body, c.param) ||
+					!strings.Contains(a.body, ": /"+strings.ReplaceAll(c.param, ".", "/")+": ") {
 					t.Errorf("want 400 at %s: %s", c.param, a.whole())
 				}
 			})

@@ -50,7 +50,7 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 		length = wire.LengthChunked
 	}
 	if c.shelf != nil {
-		if c.staleInstead(u, a) {
+		if c.renew(t, u, a) || c.staleInstead(u, a) {
 			return true
 		}
 		c.shelve(u, length)

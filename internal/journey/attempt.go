@@ -172,8 +172,25 @@ type Attempt struct {
 	HTTP2  *HTTP2Facts  // nil over HTTP/1.1
 	Tunnel *TunnelFacts // nil without an upgrade
 
+	// Usage is what the provider may bill of an attempt that we gave up while it worked, because another one answered
+	// first; nil for any other.
+	Usage *AttemptUsage
+
 	// Kind is what inspect.go found; "" while the attempt is good.
 	Kind fault.Kind
 	// Again tells why another attempt followed, or did not: "retried: idempotent", "not retried: budget spent".
 	Again string
 }
+
+// AttemptUsage is what an attempt that did not answer its call may be billed for. It counts against the limits of the
+// application, and is not part of the call's own Usage.
+type AttemptUsage struct {
+	Input, Output int64
+	Source        string // "partial": what the provider had told of until then; Estimated: nothing was told
+	// Cost is in billionths of a US dollar, when Priced: the model's price was known.
+	Cost   int64
+	Priced bool
+}
+
+// Estimated is the Source of a usage that nobody has told or counted.
+const Estimated = "estimated"

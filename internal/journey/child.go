@@ -24,6 +24,10 @@ type Child struct {
 	MemoryCounted bool
 	MemoryMax     int64 // bytes that its control group may have, 0 for no limit or when not known
 	Restarts      int   // how often it was started again
+	// Crashes is how many of its ends went wrong (a code other than 0, or a signal) one soon after the other, the
+	// last of them included, and CrashSpan the time from the first to the last of these.
+	Crashes   int
+	CrashSpan time.Duration
 	// Last are the last lines that it wrote to standard error: all of them for one that has ended, for one that
 	// runs those since the call began.
 	Last []string

@@ -68,6 +68,7 @@ const (
 	hasGatewayHost
 	hasRepeated // more than one attempt; a reader has it from the attempts
 	hasCache
+	hasSent
 )
 
 // Words that are so common that a record holds a number for them. Their order is part of the
@@ -176,6 +177,10 @@ func (j *Journey) AppendRecord(dst []byte) []byte {
 		dst = appendHost(dst, j.GatewayHost)
 	}
 	dst = optString(dst, &mask, hasCache, j.Cache)
+	if j.Sent != nil {
+		mask |= hasSent
+		dst = appendSent(dst, j.Sent)
+	}
 
 	putMask(dst[at:], mask)
 	return dst

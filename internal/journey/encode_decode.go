@@ -128,6 +128,9 @@ func (r *reader) call(j *Journey, mask uint64) {
 		j.GatewayHost = r.host()
 	}
 	j.Cache = o.text(hasCache)
+	if o.has(hasSent) {
+		j.Sent = r.sent()
+	}
 }
 
 // attemptCount reads how many attempts follow. An Attempt is large beside the few bytes it may be

@@ -7,6 +7,7 @@ import "encoding/binary"
 const (
 	moreHTTP2 uint64 = 1 << iota
 	moreTunnel
+	moreUsage
 )
 
 // appendMore writes the facts of an attempt that its own mask has no bit for.
@@ -22,12 +23,16 @@ func appendMore(dst []byte, a *Attempt) []byte {
 		mask |= moreTunnel
 		dst = appendTunnel(dst, a.Tunnel)
 	}
+	if a.Usage != nil {
+		mask |= moreUsage
+		dst = appendAttemptUsage(dst, a.Usage)
+	}
 	binary.LittleEndian.PutUint16(dst[at+1:], uint16(mask))
 	return closeSized(dst, at)
 }
 
 // hasMore tells whether appendMore has anything to write.
-func (a *Attempt) hasMore() bool { return a.HTTP2 != nil || a.Tunnel != nil }
+func (a *Attempt) hasMore() bool { return a.HTTP2 != nil || a.Tunnel != nil || a.Usage != nil }
 
 func (r *reader) more(a *Attempt) {
 	in := r.nested()
@@ -37,6 +42,9 @@ func (r *reader) more(a *Attempt) {
 	}
 	if mask&moreTunnel != 0 {
 		in.tunnel(a)
+	}
+	if mask&moreUsage != 0 {
+		in.attemptUsage(a)
 	}
 	r.close(&in)
 }

@@ -63,6 +63,7 @@ func failedCall() *Journey {
 	j.Cache = "stored"
 	j.Usage = Usage{Input: 12, Output: 3, Cached: -1, CacheWrite: -1, Reasoning: 0, Source: "partial"}
 	j.RequestBody, j.ResponseBody = []byte("request"), bytes.Repeat([]byte("answer "), 30)
+	j.Sent = &Sent{Query: "page=2&key=[masked]", HasQuery: true, Header: []byte("Accept: */*\r\nAuthorization: [masked]\r\n"), Left: 3}
 	j.Dialect, j.Stream, j.TLS, j.Cut = "openai", true, true, true
 	j.GatewayHost = &Host{Span: time.Second, CPU: 98, Steal: 40, Delay: 200 * time.Millisecond, DiskFree: -1, LookupNames: 3, DiskError: "no space left on device"}
 	return j
@@ -214,6 +215,7 @@ func TestAnyCallRoundTrips(t *testing.T) {
 				}
 			}
 			if yes("tunnel") {
+				a.Usage = &AttemptUsage{num("ui"), num("uo"), str("us"), num("uc"), yes("up")}
 				a.Tunnel = &TunnelFacts{
 					Protocol: str("protocol"), WebSocket: yes("websocket"), Up: num("up"), Down: num("down"), MessagesUp: num("mu"), MessagesDown: num("md"),
 					By: Side(str("by")), Caller: CloseFrame{int(num("cc")), str("cr")}, Upstream: CloseFrame{int(num("uc")), str("ur")},

@@ -57,6 +57,7 @@ type Journey struct {
 
 	RequestBody  []byte // kept only by configuration, cut and masked
 	ResponseBody []byte
+	Sent         *Sent // nil where it is not kept, as RequestBody
 }
 
 // Usage is what the provider's answer said it used. Counts are -1 when it said nothing.
