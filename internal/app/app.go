@@ -22,6 +22,7 @@ import (
 
 	"causeway/internal/admin"
 	"causeway/internal/catalog"
+	"causeway/internal/child"
 	"causeway/internal/diagnose"
 	"causeway/internal/fetch"
 	"causeway/internal/gateway"
@@ -59,6 +60,10 @@ type Options struct {
 	// Child tells what is known of the upstream's process, where the caller of New has started it; see
 	// gateway.Options. nil: it has not.
 	Child func(since time.Time, broke bool) *journey.Child
+	// Endings are the times that this process has ended, the last first; nil where Child is.
+	Endings func() []child.Ending
+	// Apart does work that keeps a processor for long, beside the calls; nil does it as it comes.
+	Apart func(work func())
 }
 
 // ConfigError is a configuration that can't be put in force: every fault of a file.
@@ -86,6 +91,7 @@ type App struct {
 	ledger   *ledger.Ledger
 	identity *identity.Identity
 	meter    *meter.Meter
+	lane     *wire.Lane // of long work
 	sandbox  *sandboxServer
 	gateway  *gateway.Gateway
 	kept     *responses.Keeper
@@ -134,7 +140,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	a := &App{o: o, log: o.Log, started: time.Now(), reload: make(chan struct{}, 1), handOver: make(chan struct{}, 1)}
+	a := &App{o: o, log: o.Log, lane: wire.NewLane(), started: time.Now(), reload: make(chan struct{}, 1), handOver: make(chan struct{}, 1)}
 	a.configError.Store("")
 	defer func() {
 		if err != nil {
@@ -196,7 +202,7 @@ func (a *App) openData(ctx context.Context, c *catalog.Catalog) (err error) {
 	}
 	a.onClose(a.store.Close)
 	a.ledger, err = ledger.New(ctx, ledger.Options{
-		Dir: a.o.DataDir, Store: a.store, Lock: a.lock, Limits: ledgerLimits(c), Tap: a.incidents.see, Log: a.log,
+		Dir: a.o.DataDir, Store: a.store, Lock: a.lock, Limits: ledgerLimits(c), Tap: a.incidents.see, Log: a.log, Apart: a.o.Apart,
 	})
 	if err != nil {
 		return err
@@ -235,7 +241,7 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 		return err
 	}
 	a.gateway, err = gateway.New(gateway.Options{
-		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Owner: owner.New(ownedStore{a.store}), Counters: a.limits.counters, Cache: a.answers.cache, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, Child: a.o.Child, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill,
+		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Owner: owner.New(ownedStore{a.store}), Counters: a.limits.counters, Cache: a.answers.cache, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, Child: a.o.Child, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill, Lane: a.lane,
 	}, gen)
 	if err != nil {
 		return err
@@ -260,7 +266,7 @@ func (a *App) compile(c *catalog.Catalog, old *snapshot.Generation) (*snapshot.G
 // deps are what a generation is compiled with.
 func (a *App) deps() snapshot.Deps {
 	d := snapshot.Deps{
-		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: a.host.memoryMax, OnLookup: a.host.lookedUp, History: &a.history,
+		Meter: a.meter, Log: a.log, Instance: a.instance, Files: files(), Memory: a.host.memoryMax, OnLookup: a.host.lookedUp, Lane: a.lane, History: &a.history,
 		Dialects: dialects(), Speak: speak(), Prices: a.limits.prices, Extra: a.extra,
 	}
 	if a.sandbox != nil {
@@ -326,7 +332,7 @@ func (a *App) doorOptions(c *catalog.Catalog) wire.DoorOptions {
 	return wire.DoorOptions{
 		Handler: a.gateway, Limits: wire.Limits{Head: int(c.Server.MaxHeader)},
 		ReadHeaderTimeout: c.Server.ReadHeaderTimeout, IdleTimeout: c.Server.IdleTimeout,
-		MinRate: c.Server.MinRate, MinRateAfter: c.Server.MinRateAfter, OnAcceptError: a.host.notAccepted,
+		MinRate: c.Server.MinRate, MinRateAfter: c.Server.MinRateAfter, OnAcceptError: a.host.notAccepted, Lane: a.lane,
 		MaxConnections: c.Server.MaxConnections, TLS: a.certs.config(), Preamble: a.preamble(c),
 		HTTP2: http2Options(c), OnHTTP2: a.onHTTP2, OnSilent: a.onSilent, OnHandshake: a.handshakeFailed,
 	}

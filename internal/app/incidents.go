@@ -89,6 +89,7 @@ func (a *App) openIncidents(_ context.Context, c *catalog.Catalog) error {
 		app: a, engine: incident.New(incidentSettings(c), judgeAttempt), hooks: hook.New(hook.Options{Log: a.log}),
 		pending: map[string]incident.Incident{}, watchers: map[chan incident.Event]struct{}{}, done: make(chan struct{}),
 	}
+	a.incidents.engine.Remember(a.changesOf)
 	a.incidents.every.Store(1)
 	a.onClose(a.incidents.hooks.Close)
 	return nil
@@ -459,7 +460,7 @@ func (n *incidents) configured(old, c *catalog.Catalog, generation uint64) {
 	n.hooks.Configure(c.Hooks, c.Server.HooksAllow)
 	if text, names := catalogChange(old, c); text != "" {
 		n.engine.Changed(incident.Change{
-			At: time.Now(), What: "configuration", Services: names,
+			At: time.Now(), What: "configuration", Services: names, Before: fmt.Sprintf("revision %d", generation-1), After: fmt.Sprintf("revision %d", generation),
 			Text: fmt.Sprintf("configuration revision %d came into force; it changed %s", generation, text),
 		})
 	}

@@ -2,17 +2,14 @@ package app
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"causeway/internal/admin"
 	"causeway/internal/incident"
 	"causeway/internal/meter"
 	"causeway/internal/snapshot"
-	"causeway/internal/store"
 	"causeway/internal/upstream"
 	"causeway/internal/wire"
 )
@@ -21,38 +18,13 @@ import (
 type adminIncidents struct{ *incidents }
 
 // Search implements admin.Incidents.
-func (n adminIncidents) Search(ctx context.Context, q admin.IncidentQuery) (list []incident.Incident, more bool, err error) {
-	sq := store.IncidentQuery{Kind: string(q.Kind), Service: strings.ReplaceAll(q.Service, "|", "_"), Since: q.Since, Before: q.Before, Limit: q.Limit + 1}
-	for _, s := range q.States {
-		sq.States = append(sq.States, string(s))
-	}
-	rows, err := n.app.store.Incidents(ctx, sq)
-	if err != nil {
-		return nil, false, err
-	}
-	if more = len(rows) > q.Limit; more {
-		rows = rows[:q.Limit]
-	}
-	for i := range rows {
-		in, err := readIncident(&rows[i])
-		if err != nil {
-			return nil, false, err
-		}
-		list = append(list, in)
-	}
-	return list, more, nil
+func (n adminIncidents) Search(ctx context.Context, q admin.IncidentQuery) ([]incident.Incident, bool, error) {
+	return searchIncidents(ctx, n.app.store, q)
 }
 
 // Get implements admin.Incidents.
-func (n adminIncidents) Get(ctx context.Context, id string) (i incident.Incident, found bool, err error) {
-	row, err := n.app.store.Incident(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return i, false, nil
-	}
-	if err == nil {
-		i, err = readIncident(&row)
-	}
-	return i, err == nil, err
+func (n adminIncidents) Get(ctx context.Context, id string) (incident.Incident, bool, error) {
+	return getIncident(ctx, n.app.store, id)
 }
 
 // Watch implements admin.Incidents.

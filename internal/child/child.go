@@ -76,6 +76,7 @@ type Process struct {
 	killedAt time.Time // when the counter of the control group was last seen to rise
 	kills    int64
 	wake     chan struct{} // Stop ends a pause before a restart
+	endings  []Ending      // the last ones, the newest last
 }
 
 // ending is how one process ended.
@@ -276,6 +277,9 @@ func (p *Process) begun(pid int, first bool) {
 	p.id, p.running, p.dying, p.started, p.memory, p.kills = pid, true, false, time.Now(), m, 0
 	if !first {
 		p.restarts++
+		if n := len(p.endings); n > 0 {
+			p.endings[n-1].Again, p.endings[n-1].Next = p.started, pid
+		}
 	}
 	p.change()
 	p.log.Info("the upstream was started", "program", p.name, "pid", pid)
@@ -329,6 +333,7 @@ func (p *Process) over(state *os.ProcessState, reading *sync.WaitGroup) {
 	}
 	p.mu.Lock()
 	p.ended, p.dying = e, false
+	p.ends()
 	p.change()
 	leaving := p.leaving
 	p.mu.Unlock()

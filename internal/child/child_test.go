@@ -89,6 +89,23 @@ func TestAnExitIsToldWithItsLastWords(t *testing.T) {
 	}
 }
 
+func TestCrashesInARowAreCounted(t *testing.T) {
+	p, _ := start(t, "exit3", func(o *Options) { o.Restart, o.Backoff, o.MaxBackoff = true, time.Millisecond, time.Millisecond })
+	f := p.Facts(time.Now(), false)
+	for end := time.Now().Add(10 * time.Second); f.Crashes < 4 && time.Now().Before(end); f = p.Facts(time.Now(), true) {
+	}
+	p.Stop(t.Context())
+	f = p.Facts(time.Now(), false)
+	list := p.Endings()
+	if f.Crashes < 4 || len(list) != f.Crashes || f.CrashSpan != list[0].At.Sub(list[len(list)-1].At) {
+		t.Fatalf("%d crashes in %s, ends %+v", f.Crashes, f.CrashSpan, list)
+	}
+	first, second := list[len(list)-1], list[len(list)-2]
+	if first.Code != 3 || first.Next != second.PID || first.Again.Before(first.At) || !second.At.After(first.Again) {
+		t.Errorf("the first end %+v, the second %+v", first, second)
+	}
+}
+
 func TestAPanicIsToldAsTraceback(t *testing.T) {
 	p, _ := start(t, "panic", nil)
 	<-p.Done()

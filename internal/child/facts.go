@@ -15,6 +15,8 @@ const (
 	// mostLast is how many of the last lines are told, mostLine how much of each.
 	mostLast = 8
 	mostLine = 240
+	// soon is how far apart two crashes may be and belong together.
+	soon = 5 * time.Minute
 )
 
 // Facts is what is known of the process now, for a call that began at since and has just failed. With wait the
@@ -27,6 +29,7 @@ func (p *Process) Facts(since time.Time, wait bool) *journey.Child {
 	}
 	p.mu.Lock()
 	f := &journey.Child{Name: p.name, PID: p.id, Running: p.running, Restarts: p.restarts}
+	f.Crashes, f.CrashSpan = p.crashes(soon)
 	e, m, started := p.ended, p.memory, p.started
 	p.mu.Unlock()
 	f.MemoryMax = m.limit()

@@ -2,6 +2,8 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +29,17 @@ func (c *judgement) advice(f *fault.Finding) {
 	if curl := c.curl(); curl != "" {
 		caller = append(caller, curl)
 	}
+	general := c.entry.CallerAdvice
+	if f.Retry == fault.Safe && slices.Contains(general, fault.RepeatCareful) {
+		general = slices.DeleteFunc(slices.Clone(general), func(s string) bool { return s == fault.RepeatCareful })
+		if caller = append(caller, general...); len(caller) == 0 {
+			caller = []string{"The same call may be sent again: done twice it is the same as done once."}
+		}
+		f.CallerAdvice = caller
+		return
+	}
 	if len(caller) > 0 {
-		f.CallerAdvice = append(caller, c.entry.CallerAdvice...)
+		f.CallerAdvice = append(caller, general...)
 	}
 }
 
@@ -132,6 +143,9 @@ func openssl(a *journey.Attempt) string {
 	if name == "" {
 		name = hostOf(a.Target)
 	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "openssl s_client -connect " + addr + " </dev/null" // an address is no server name (RFC 6066 section 3)
+	}
 	return "openssl s_client -connect " + addr + " -servername " + name + " </dev/null"
 }
 
@@ -143,6 +157,9 @@ func (c *judgement) curl() string {
 	parts := []string{"Send your key like this: curl"}
 	if c.in.Method != "" && c.in.Method != "GET" && c.in.Method != "POST" {
 		parts = append(parts, "-X "+shell(c.in.Method))
+	}
+	if strings.ContainsAny(c.in.URL, "[]{}") {
+		parts = append(parts, "-g") // else curl makes several addresses of them
 	}
 	parts = append(parts, shell(clip(c.in.URL, quoteLimit*2)), "-H "+shell(c.in.KeyHeader))
 	if c.in.Method == "POST" {

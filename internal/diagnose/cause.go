@@ -112,12 +112,34 @@ func (c *judgement) cause(f *fault.Finding) {
 		c.byPast(f)
 		return
 	}
+	c.byAnswer(f)
 	if (c.kind == fault.ResetMidBody || c.kind == fault.TunnelReset) && c.about != nil && c.about.Silence >= forgotten {
 		f.Cause, f.Confidence = fault.Network, "likely"
 	}
 	c.byHistory(f)
 	c.ruleOut(f)
 	c.byPast(f)
+}
+
+// byAnswer moves what a status commonly means by what the answer shows besides. A 503 is a server that is too busy
+// where it says when to come again; made by a proxy that got no answer behind it, it is that server's absence.
+func (c *judgement) byAnswer(f *fault.Finding) {
+	a := c.in.Answer
+	if a == nil {
+		return
+	}
+	switch c.kind {
+	case fault.UpstreamUnavailable:
+		if p := nested(a); p != nil && p.Hop == HopBehind && !p.Through {
+			f.Cause, f.Confidence = fault.Software, "possible"
+		} else if a.header("retry-after") == "" {
+			f.Confidence = "possible"
+		}
+	case fault.UpstreamError:
+		if a.Status != 500 {
+			f.Confidence = "possible"
+		}
+	}
 }
 
 // byHistory applies the table of refinements.

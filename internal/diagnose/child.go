@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"causeway/internal/fault"
 	"causeway/internal/journey"
@@ -58,7 +59,36 @@ func (c *judgement) childSentence(full bool) string {
 	case !full:
 		return "the upstream process had ended"
 	}
-	return "the upstream process " + endOf(p)
+	s := "the upstream process " + endOf(p)
+	if p.Crashes >= loopTimes {
+		s += fmt.Sprintf(", for the %s time in %s", ordinal(p.Crashes), fault.Span(p.CrashSpan))
+	}
+	return s
+}
+
+// crashLoop says that the upstream's process ends in a wrong way again and again; "" where it does not.
+func crashLoop(p *journey.Child) string {
+	if p.Crashes < loopTimes {
+		return ""
+	}
+	every := p.CrashSpan / time.Duration(p.Crashes-1)
+	return fmt.Sprintf("a crash loop: the process has ended like this %d times in %s, about every %s", p.Crashes, fault.Span(p.CrashSpan), fault.Span(every))
+}
+
+// ordinal is "4th".
+func ordinal(n int) string {
+	end := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			end = "st"
+		case 2:
+			end = "nd"
+		case 3:
+			end = "rd"
+		}
+	}
+	return fmt.Sprintf("%d%s", n, end)
 }
 
 // endOf is "died 12 ms before: signal SIGKILL (out of memory)".
@@ -92,6 +122,9 @@ func (c *judgement) childLines() []string {
 			line += "; it was started again since"
 		}
 		lines = append(lines, line)
+		if l := crashLoop(p); l != "" {
+			lines = append(lines, l)
+		}
 		said = "its last words on standard error: "
 	case p.Running && !c.in.Passed:
 		lines = append(lines, fmt.Sprintf("the upstream process (%s, pid %d) runs", p.Name, p.PID))
@@ -145,7 +178,9 @@ func (c *judgement) childAdvice() []string {
 		}
 		advice = append(advice, line+".")
 	}
-	if p.Ended && !p.Running && !c.in.Passed {
+	if p.Ended && p.Crashes >= loopTimes && !c.in.Passed {
+		advice = append(advice, "It crashes each time that it is started: find out why from its last words on standard error. Starting it again does not help.")
+	} else if p.Ended && !p.Running && !c.in.Passed {
 		advice = append(advice, "Start the upstream again. causeway run --restart on-failure -- COMMAND does it by itself.")
 	}
 	return advice

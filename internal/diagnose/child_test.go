@@ -45,6 +45,10 @@ func TestTheEndOfTheUpstreamsProcessIsJoined(t *testing.T) {
 			"exited 1.0 s before: code 1.", "had ended.", "it was started again since", "", "",
 		},
 		{
+			"crashes again and again", &journey.Child{Name: "x", Ended: true, Ago: time.Second, Code: 1, Crashes: 4, CrashSpan: 27 * time.Second}, false, fault.Software,
+			"exited 1.0 s before: code 1, for the 4th time in 27.0 s.", "had ended.", "a crash loop: the process has ended like this 4 times in 27.0 s, about every 9.0 s", "", "crashes each time that it is started",
+		},
+		{
 			"runs", &journey.Child{Name: "x", PID: 5, Running: true, Last: []string{"starting"}}, false, fault.Configuration, "", "",
 			"the upstream process (x, pid 5) runs", "", "",
 		},

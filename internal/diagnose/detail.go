@@ -36,6 +36,9 @@ func (c *judgement) detail(f *fault.Finding) {
 		f.Detail = strings.TrimSuffix(f.Detail, ".") + "; " + full + "."
 		f.SafeDetail = strings.TrimSuffix(f.SafeDetail, ".") + "; " + c.childSentence(false) + "."
 	}
+	if before := c.earlier(true); before != "" {
+		f.Detail, f.SafeDetail = f.Detail+" "+before, f.SafeDetail+" "+c.earlier(false)
+	}
 	f.Detail, f.SafeDetail = clip(f.Detail, detailLimit), clip(f.SafeDetail, detailLimit)
 }
 

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"bytes"
 	"fmt"
 
 	"causeway/internal/fault"
@@ -19,6 +20,15 @@ func (t teller) answer(k fault.Kind) string {
 	case fault.MalformedResponse:
 		if a.Reused && (a.Fault == journey.FaultNotHTTP || a.Fault == journey.FaultTLSBytes) {
 			return peer + " sent bytes beyond the end of its answer before, on a connection that was used again."
+		}
+		if a.Fault == journey.FaultNotHTTP && strayHTTP(firstBytes(a)) {
+			if bytes.HasPrefix(firstBytes(a), []byte("http/")) {
+				return peer + " wrote the version in the first line of its answer in small letters."
+			}
+			if bareStatus(firstBytes(a)) {
+				return peer + " wrote the first line of its answer without the HTTP version."
+			}
+			return peer + " sent something before the first line of its answer, as a program does that prints where its answer goes."
 		}
 		return peer + " sent an answer that is not valid HTTP: " + faultText(a.Fault) + "."
 	case fault.ResponseHeaderTooLarge:

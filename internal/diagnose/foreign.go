@@ -281,7 +281,7 @@ func (s *sayingRow) fits(a *reply) bool {
 // sameVendor compares without what stands in brackets: OpenResty is nginx, Istio is Envoy.
 func sameVendor(row, name string) bool {
 	return row == name ||
-		row == "nginx" && (name == "OpenResty (nginx)" || name == "Kong" || name == "Apache APISIX") ||
+		row == "nginx" && (name == "OpenResty (nginx)" || name == "Tengine (nginx)" || name == "Kong" || name == "Apache APISIX") ||
 		row == "Envoy" && (name == "Envoy (Istio)" || name == "a Google load balancer")
 }
 

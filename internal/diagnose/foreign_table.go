@@ -35,7 +35,9 @@ var vendors = []struct{ field, contains, name string }{
 	{"server", "kong/", "Kong"},
 	{"server", "Apache-APISIX", "Apache APISIX"},
 	{"server", "openresty", "OpenResty (nginx)"},
+	{"server", "tengine", "Tengine (nginx)"},
 	{"server", "nginx", "nginx"},
+	{"x-squid-error", "", "Squid"},
 	{"via", "Caddy", "Caddy"},
 	{"server", "Caddy", "Caddy"},
 	{"server", "Apache", "Apache httpd"},
@@ -80,12 +82,24 @@ type sayingRow struct {
 //	Azure       learn.microsoft.com: front-door troubleshoot-issues, application-gateway-troubleshooting-502
 //	Varnish     bin/varnishd/builtin.vcl (Guru Meditation); Fastly: docs.fastly.com, common-503-errors
 //	Akamai      techdocs.akamai.com, reference numbers of error pages
+//	Squid       wiki.squid-cache.org, its error pages (src/err_type.h)
 //	IIS         learn.microsoft.com: troubleshooting 502 errors in ARR
 var sayings = []sayingRow{
+	{vendor: "Envoy", contains: "reset reason: overflow", names: true, status: 503, says: "a limit of its own on connections or waiting requests is reached", hop: HopProxy, cause: fault.Overload, key: "circuit_breakers.thresholds (1024)"},
+	{vendor: "Envoy", contains: "CERTIFICATE_VERIFY_FAILED", status: 503, says: "it does not trust the certificate of the server behind it", hop: HopBehind, cause: fault.Configuration},
+	{vendor: "Envoy", contains: "transport failure reason: TLS", status: 503, says: "its TLS handshake with the server behind it failed", hop: HopBehind, cause: fault.Configuration},
+	{vendor: "Envoy", contains: "connect error: 111", status: 503, says: "the server behind it refused the connection", hop: HopBehind, cause: fault.Software},
+	{vendor: "Envoy", contains: "connect error: Connection refused", status: 503, says: "the server behind it refused the connection", hop: HopBehind, cause: fault.Software},
+	{vendor: "Envoy", contains: "connect error: 113", status: 503, says: "the server behind it cannot be reached", hop: HopBehind, cause: fault.Network},
+	{vendor: "Envoy", contains: "reset reason: connection timeout", names: true, says: "the server behind it did not accept a connection in time", hop: HopBehind, cause: fault.Network, key: "the cluster's connect_timeout (5 s)"},
+	{vendor: "Envoy", contains: "reset reason: connection termination", names: true, says: "the server behind it ended the connection before an answer", hop: HopBehind, cause: fault.Software, advice: "If it happens now and then, a kept-alive connection went stale: set the cluster's idle_timeout below the keep-alive timeout of the server behind."},
+	{vendor: "Envoy", contains: "reset reason: protocol error", names: true, says: "the server behind it answered with something that is not valid HTTP", hop: HopBehind, cause: fault.Software},
 	{vendor: "Envoy", contains: "upstream connect error or disconnect/reset before headers", names: true, says: "it could not connect to the server behind it, or lost the connection before an answer", hop: HopBehind},
 	{vendor: "Envoy", contains: "no healthy upstream", names: true, says: "none of the servers behind it is healthy", hop: HopBehind, advice: "Ask Envoy's admin port for /clusters: health_flags says why each server is out."},
 	{vendor: "Envoy", contains: "upstream request timeout", names: true, status: 504, says: "the server behind it did not answer in time", hop: HopBehind, cause: fault.Overload, key: "the route's timeout (15 s)", advice: "Envoy's route timeout is 15 s unless set: raise RouteAction.timeout if such calls may take longer."},
 	{vendor: "Envoy", field: "x-envoy-overloaded", status: 503, says: "its circuit breaker is at its limit of connections, pending requests or retries", hop: HopProxy, cause: fault.Overload, key: "circuit_breakers.thresholds (1024)"},
+	{vendor: "Envoy", contains: "stream timeout", says: "nothing came on the stream in time", hop: HopBehind, cause: fault.Overload, key: "stream_idle_timeout (5 min)"},
+	{vendor: "Envoy", contains: "local_rate_limited", names: true, status: 429, says: "its own rate limit turns the call away", hop: HopProxy, cause: fault.Overload},
 	{vendor: "a Google load balancer", contains: "The server encountered a temporary error and could not complete your request", names: true, status: 502, says: "it could not get an answer from a backend", hop: HopBehind, key: "the backend service's timeout (30 s)"},
 
 	{vendor: "HAProxy", contains: "No server is available to handle this request", names: true, status: 503, says: "none of the servers behind it is available", hop: HopBehind},
@@ -100,6 +114,7 @@ var sayings = []sayingRow{
 	{vendor: "Kong", contains: "An invalid response was received from the upstream server", names: true, status: 502, says: "it got no valid answer from the server behind it", hop: HopBehind},
 	{vendor: "Kong", contains: "The upstream server is timing out", names: true, status: 504, says: "the server behind it did not answer in time", hop: HopBehind, cause: fault.Overload, key: "the service's read_timeout (60 s)"},
 	{vendor: "Kong", contains: "The upstream server is currently unavailable", names: true, status: 503, says: "the server behind it is not available", hop: HopBehind},
+	{vendor: "Kong", contains: "API rate limit exceeded", names: true, status: 429, says: "its rate-limiting plugin turns the call away", hop: HopProxy, cause: fault.Overload},
 	{vendor: "Traefik", contains: "no available server", names: true, status: 503, says: "none of the servers behind it is healthy", hop: HopBehind},
 
 	{vendor: "nginx", contains: "413 Request Entity Too Large", status: 413, says: "the request's body is larger than it takes", hop: HopToProxy, cause: fault.Configuration, key: "client_max_body_size (1m)", advice: "Raise client_max_body_size in nginx's http, server or location block: it is 1 MiB unless set."},
@@ -110,6 +125,13 @@ var sayings = []sayingRow{
 	{vendor: "nginx", contains: "<center>nginx", names: true, status: 502, says: "it got no valid answer from the server behind it", hop: HopBehind},
 	{vendor: "OpenResty (nginx)", contains: "<center>openresty", names: true, status: 502, says: "it got no valid answer from the server behind it", hop: HopBehind},
 	{vendor: "nginx", contains: "<center>nginx", names: true, status: 503, says: "it turns the call away: a limit of its own (limit_req, limit_conn), or no server behind it", hop: HopUnknown},
+	{vendor: "nginx", contains: "<center>nginx", names: true, status: 429, says: "a limit of its own turns the call away (limit_req, limit_conn)", hop: HopProxy, cause: fault.Overload},
+	{vendor: "OpenResty (nginx)", contains: "<center>openresty", names: true, status: 429, says: "a limit of its own turns the call away (limit_req, limit_conn)", hop: HopProxy, cause: fault.Overload},
+	{vendor: "nginx", contains: "<center>nginx", names: true, status: 500, says: "it failed itself: a loop of rewrites, a file that it may not read, or no descriptors left", hop: HopProxy, cause: fault.Configuration, advice: "nginx's error log names it: \"rewrite or internal redirection cycle\", \"Permission denied\", \"Too many open files\"."},
+	{vendor: "OpenResty (nginx)", contains: "<center>openresty", names: true, status: 500, says: "it failed itself: an error in its Lua, a loop of rewrites, or a file that it may not read", hop: HopProxy, cause: fault.Configuration, advice: "OpenResty's error log names it, a Lua error with its traceback."},
+	{vendor: "Tengine (nginx)", contains: "<center>tengine", names: true, status: 504, says: "the server behind it did not answer in time", hop: HopBehind, key: "proxy_read_timeout (60 s)"},
+	{vendor: "Tengine (nginx)", contains: "<center>tengine", names: true, status: 502, says: "it got no valid answer from the server behind it", hop: HopBehind},
+	{vendor: "Tengine (nginx)", contains: "<center>tengine", names: true},
 	{vendor: "OpenResty (nginx)", contains: "<center>openresty", names: true},
 	{vendor: "nginx", contains: "<center>nginx", names: true},
 
@@ -117,6 +139,7 @@ var sayings = []sayingRow{
 	{vendor: "Apache httpd", contains: "DNS lookup failure for", names: true, status: 502, says: "it could not resolve the name of the server behind it", hop: HopBehind, cause: fault.Configuration},
 	{vendor: "Apache httpd", contains: "The proxy server received an invalid", names: true, status: 502, says: "it got no valid answer from the server behind it", hop: HopBehind},
 	{vendor: "Apache httpd", contains: "The gateway did not receive a timely response", names: true, status: 504, says: "the server behind it did not answer in time", hop: HopBehind, cause: fault.Overload, key: "ProxyTimeout (the Timeout of the server, 60 s)"},
+	{vendor: "Apache httpd", contains: "The server encountered an internal error or", status: 500, says: "it failed itself, or a script or module that it runs (CGI, mod_wsgi, .htaccess)", hop: HopProxy, advice: "Apache's error log names it: a directive in .htaccess that it does not know, \"End of script output before headers\", or the traceback of mod_wsgi."},
 	{vendor: "Apache httpd", contains: "The server is temporarily unable to service your", status: 503, says: "it could not connect to the server behind it, or leaves it alone after an error", hop: HopBehind, key: "ProxyPass ... retry (60 s)", advice: "After one failure mod_proxy leaves a worker alone for retry=60 seconds: retry=0 on ProxyPass asks it again at once."},
 
 	{vendor: "Amazon CloudFront", contains: "CloudFront wasn't able to resolve the origin domain name", says: "it could not resolve the name of the origin", hop: HopBehind, cause: fault.Configuration},
@@ -160,6 +183,12 @@ var sayings = []sayingRow{
 	{vendor: "Heroku's router", contains: "herokucdn.com/error-pages/application-error.html", names: true, says: "the application crashed or did not answer in time", hop: HopBehind},
 	{vendor: "Heroku's router", contains: "herokucdn.com/error-pages/no-such-app.html", names: true, says: "there is no application of this name", hop: HopProxy, cause: fault.Configuration},
 	{vendor: "Heroku's router", contains: "herokucdn.com/error-pages/maintenance-mode.html", names: true, says: "the application is in maintenance mode", hop: HopProxy, cause: fault.Configuration},
+	{vendor: "Squid", field: "x-squid-error", contains: "ERR_CONNECT_FAIL", names: true, says: "it could not connect to the server behind it", hop: HopBehind},
+	{vendor: "Squid", field: "x-squid-error", contains: "ERR_DNS_FAIL", names: true, says: "it could not resolve the name of the server behind it", hop: HopBehind, cause: fault.Configuration},
+	{vendor: "Squid", field: "x-squid-error", contains: "ERR_READ_TIMEOUT", names: true, says: "the server behind it did not answer in time", hop: HopBehind, cause: fault.Overload, key: "read_timeout (15 min)"},
+	{vendor: "Squid", field: "x-squid-error", contains: "ERR_ZERO_SIZE_OBJECT", names: true, says: "the server behind it closed the connection without an answer", hop: HopBehind, cause: fault.Software},
+	{vendor: "Squid", field: "x-squid-error", contains: "ERR_ACCESS_DENIED", names: true, says: "one of its rules denies the call", hop: HopProxy, cause: fault.Configuration},
+	{vendor: "Linkerd", field: "l5d-proxy-error", contains: "refused", hop: HopBehind, cause: fault.Software},
 	{vendor: "Linkerd", field: "l5d-proxy-error", contains: "fail-fast", hop: HopBehind, cause: fault.Overload, advice: "Fail-fast means that no endpoint was available for a while: see linkerd viz stat on the workload behind it, and its readiness."},
 	{vendor: "Linkerd", field: "l5d-proxy-error", contains: "timed out", hop: HopBehind},
 	{vendor: "IIS", contains: "502.3", status: 502, says: "Application Request Routing got no valid answer from the server behind it", hop: HopBehind, key: "proxy.timeout (120 s)"},
@@ -253,6 +282,7 @@ var lookers = []struct{ vendor, id, where string }{
 	{"Apache APISIX", "", "The {status} came from Apache APISIX behind us: look in its error.log for this time."},
 	{"Envoy", "x-request-id", "The {status} came from Envoy behind us: response_flags (UF, UH, UT, UC, URX ...) and response_code_details in its access log say why."},
 	{"nginx", "", "The {status} came from nginx behind us: look in its error log for this time, for \"while connecting to upstream\", \"upstream timed out\" or \"upstream prematurely closed connection\"."},
+	{"Squid", "", "The {status} came from Squid behind us: its access.log and cache.log have the error that its header X-Squid-Error names."},
 	{"Caddy", "", "The {status} came from Caddy behind us: look in its log for http.log.error at this time."},
 	{"Traefik", "", "The {status} came from Traefik behind us: its access log has OriginStatus beside DownstreamStatus; run it with log.level=DEBUG to see the dial error."},
 	{"HAProxy", "", "The {status} came from HAProxy behind us: the termination state in its log (SC, sH, SH, sC ...) says who ended it, and when."},

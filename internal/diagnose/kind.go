@@ -227,6 +227,8 @@ func parse(a *journey.Attempt) fault.Kind {
 			return fault.MalformedResponse // it spoke HTTP before: these are leftovers of the last answer
 		case a.Fault == journey.FaultTLSBytes || isTLSRecord(a.First):
 			return fault.PlainToTLSPort
+		case strayHTTP(a.First):
+			return fault.MalformedResponse
 		default:
 			return fault.NotHTTP
 		}
@@ -345,6 +347,30 @@ func alert(t *journey.TLSFacts) fault.Kind {
 	default:
 		return fault.TLSAlert
 	}
+}
+
+// strayHTTP tells whether what came is HTTP after all, with something before its first line (a program that prints
+// where its answer goes), with its version in small letters, or without it.
+func strayHTTP(first []byte) bool {
+	if banner(first) != "" {
+		return false
+	}
+	return bytes.HasPrefix(bytes.ToLower(first), []byte("http/1.")) || bytes.Contains(first, []byte("\nHTTP/1.")) || bareStatus(first)
+}
+
+// bareStatus tells whether what came is "200 OK", without the version, and a field in the line below.
+func bareStatus(first []byte) bool {
+	line, rest, ok := bytes.Cut(first, []byte("\n"))
+	if !ok || len(line) < 6 || line[3] != ' ' {
+		return false
+	}
+	for _, c := range line[:3] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	name, _, ok := bytes.Cut(rest, []byte(": "))
+	return ok && len(name) > 1 && !bytes.ContainsAny(name, " \r\n\t")
 }
 
 // notTLS tells what answered a ClientHello in plain text.

@@ -36,8 +36,9 @@ func TestPassed(t *testing.T) {
 		{521, cloudflare, fault.UpstreamBadGateway},
 		{522, cloudflare, fault.UpstreamTimeout},
 		{524, cloudflare, fault.UpstreamTimeout},
-		{521, nil, ""},
-		{521, func(string) string { return "" }, ""},
+		{521, nil, fault.UpstreamError}, // RFC 9110 section 15: a 5xx that is not known is a 500
+		{507, func(string) string { return "" }, fault.UpstreamError},
+		{600, nil, ""},
 	}
 	for _, test := range tests {
 		if k := Passed(test.status, test.h); k != test.want {

@@ -111,7 +111,9 @@ func (c *judgement) neverWorked(p *journey.Past, _ *journey.Attempt) *pattern {
 			answered = "given one good answer"
 		}
 		x.because = fmt.Sprintf("This target has not "+answered+" since the gateway knows it (%s): what was never right is more often a wrong setting than a fault.", fault.Span(p.Watched))
-		x.advice = []string{"Check " + c.key("targets") + " first."}
+		if reachKind(c.kind) || c.kind == fault.DNSNotFound || c.kind == fault.DNSNoAddress || c.kind == fault.SocketMissing || c.kind == fault.NotHTTP {
+			x.advice = []string{"Check " + c.key("targets") + " first."} // of the others the kind's own advice names the setting
+		}
 		if p.Siblings.Well > 0 {
 			x.because += fmt.Sprintf(" Other targets of the same upstream do answer (%s).", cleanTarget(p.Siblings.Name))
 		}

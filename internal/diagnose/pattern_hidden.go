@@ -81,6 +81,9 @@ func (c *judgement) hiddenTimeout(p *journey.Past, a *journey.Attempt) *pattern 
 	return x
 }
 
+// tooSoon is what no limit on an answer is below: who gives up before that has not waited.
+const tooSoon = 50 * time.Millisecond
+
 // theirTimeout: another proxy gave up on the server behind it.
 func (c *judgement) theirTimeout(p *journey.Past, a *journey.Attempt) *pattern {
 	n := nested(c.in.Answer)
@@ -88,6 +91,12 @@ func (c *judgement) theirTimeout(p *journey.Past, a *journey.Attempt) *pattern {
 		return nil
 	}
 	x := &pattern{word: "their_timeout", confidence: "likely"}
+	if a.FirstByte < tooSoon {
+		x.confidence = "possible"
+		x.because = fmt.Sprintf("The %d was made by %s, but only %s after the request was sent: nothing was waited for so long. It knew already that the server behind it does not answer, its limit is very short, or the %[1]d is from further behind.", c.in.Answer.Status, n.Vendor, fault.Span(a.FirstByte))
+		x.check = "The log of " + n.Vendor + " at the time of this call."
+		return x
+	}
 	x.because = fmt.Sprintf("The %d was made by %s, %s after the request was sent: its limit on the server behind it passed, not one of ours", c.in.Answer.Status, n.Vendor, fault.Span(a.FirstByte))
 	if n.Key != "" {
 		x.because += " (" + n.Key + ")"

@@ -49,7 +49,7 @@ func (c *judgement) hostDown(p *journey.Past, _ *journey.Attempt) *pattern {
 	return x
 }
 
-// wentAway tells a process that crashed from one that is restarted.
+// wentAway tells a process that crashed from one that is restarted, and both from one that does it again and again.
 func (c *judgement) wentAway(p *journey.Past, _ *journey.Attempt) *pattern {
 	if c.kind != fault.ConnectionRefused && c.kind != fault.SocketMissing || !p.Good && !p.GoodBefore || p.Streak == 0 {
 		return nil
@@ -59,28 +59,35 @@ func (c *judgement) wentAway(p *journey.Past, _ *journey.Attempt) *pattern {
 			return nil // it is the name that leads elsewhere
 		}
 	}
+	r := c.runs(p)
+	if r.times >= loopTimes {
+		return r.loop(c)
+	}
 	if p.CutBefore {
-		return &pattern{
+		x := &pattern{
 			word: "crashed", cause: fault.Software, confidence: "likely",
 			because: fmt.Sprintf("A call under way lost its connection %s before the first connection was refused: the process did not end in an orderly way.", fault.Span(p.CutBeforeAgo-p.RunAgo)),
-			check:   "The process's exit code or signal: systemctl status, docker inspect, journalctl -k for the OOM killer.",
+			check:   whyItEnded,
 			advice:  []string{"Find out why it ended: its log's last lines, and dmesg or journalctl -k for an out-of-memory kill. Have it restarted by itself (systemd Restart=on-failure, docker --restart)."},
 		}
-	}
-	var longest time.Duration
-	n := 0
-	for _, o := range p.Outages {
-		if o.Kind == c.kind && !o.Cut {
-			n, longest = n+1, max(longest, o.Took)
+		if r.cuts > 1 {
+			x.because += fmt.Sprintf(" It did the same %s before.", fault.Span(r.period))
 		}
+		return x
 	}
-	if n > 0 && p.RunAgo <= 3*longest+time.Second {
-		return &pattern{
+	if r.before > 0 && p.RunAgo <= 3*r.longest+time.Second {
+		x := &pattern{
 			word: "restarting", cause: fault.Software, confidence: "likely",
-			because: fmt.Sprintf("No call was cut as it went away, and it was away like this %s before, for at most %s: it is being restarted or deployed.", times(n), fault.Span(longest)),
+			because: fmt.Sprintf("No call was cut as it went away, and it was away like this %s before, for at most %s: it is probably being restarted or deployed.", times(r.before), fault.Span(r.longest)),
 			check:   "Whether it is back: the same call in a moment.",
 			advice:  []string{"Let it take over without a gap: start the new process before the old one stops (socket activation, SO_REUSEPORT, or a second entry in " + c.key("targets") + ")."},
 		}
+		if r.times > 1 { // nobody deploys every few minutes
+			x.confidence = "possible"
+			x.because = fmt.Sprintf("No call was cut as it went away, but it was away %s ago as well, for %s: it may be restarted or deployed, or it ends by itself and is started again.", fault.Span(r.period), fault.Span(r.longest))
+			x.check = whyItEnded
+		}
+		return x
 	}
 	x := &pattern{word: "stopped", cause: fault.Software, confidence: "possible"}
 	x.because = "No call was cut as it went away"
@@ -93,11 +100,80 @@ func (c *judgement) wentAway(p *journey.Past, _ *journey.Attempt) *pattern {
 	return x
 }
 
+const (
+	// loopTimes is how often a target must go away, one time soon after the other, for that to be called a loop.
+	loopTimes  = 3
+	whyItEnded = "The process's exit code or signal: systemctl status, docker inspect, journalctl -k for the OOM killer."
+)
+
+// awayRuns is how often a target went away like this.
+type awayRuns struct {
+	before  int           // times that are remembered, this one not included
+	longest time.Duration // of them
+	times   int           // times in a row, none more than soonAfter after the one before, this one included
+	cuts    int           // of these, those in which a call under way was cut
+	span    time.Duration // from the beginning of the first of these to that of this one
+	period  time.Duration // what lies between two of them on average
+}
+
+func (c *judgement) runs(p *journey.Past) awayRuns {
+	r := awayRuns{times: 1}
+	if p.CutBefore {
+		r.cuts = 1
+	}
+	row, last := true, p.RunAgo
+	for _, o := range p.Outages {
+		if o.Kind != c.kind {
+			continue
+		}
+		if !o.Cut {
+			r.before, r.longest = r.before+1, max(r.longest, o.Took)
+		}
+		began := o.Ago + o.Took
+		if row = row && began-last <= soonAfter; row {
+			r.times, last = r.times+1, began
+			if o.Cut {
+				r.cuts++
+			}
+		}
+	}
+	if r.span = last - p.RunAgo; r.times > 1 {
+		r.period = r.span / time.Duration(r.times-1)
+	}
+	return r
+}
+
+// loop is what is said of a target that goes away again and again.
+func (r *awayRuns) loop(c *judgement) *pattern {
+	x := &pattern{
+		word: "crash_loop", cause: fault.Software, confidence: "possible", check: whyItEnded,
+		advice: []string{
+			"Find out why it ends each time: the last lines of its log before each end, its exit codes, and dmesg or journalctl -k for an out-of-memory kill. Starting it again does not help.",
+			"If it began with a deployment, go back to the version before. Meanwhile a second entry in " + c.key("targets") + " keeps calls alive.",
+		},
+	}
+	x.because = fmt.Sprintf("It has gone away %d times in %s (about every %s) and come back in between", r.times, fault.Span(r.span), fault.Span(r.period))
+	if r.cuts > 0 {
+		x.confidence = "likely"
+		x.because += fmt.Sprintf(", and %s a call under way was cut: it crashes, is started again and crashes again (a crash loop).", timesOf(r.cuts, r.times))
+		return x
+	}
+	x.because += ", with no call cut: it ends by itself and is started again each time (a crash loop), or it was deployed several times in a row."
+	return x
+}
+
 func times(n int) string {
 	if n == 1 {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)
+}
+
+func timesOf(n, all int) string {
+	if n == all {
+		return "each time"
+	}
+	return times(n)
 }
 
 // noAccept tells a full accept queue from packets that are dropped.

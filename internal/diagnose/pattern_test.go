@@ -66,6 +66,26 @@ func TestPatterns(t *testing.T) {
 			p.RunAgo = time.Second
 			p.Outages = []journey.PastOutage{{Took: 2 * time.Second, Ago: time.Hour, Kind: fault.ConnectionRefused}}
 		}), "restarting", fault.Software, "likely", "once before"},
+		{"was away a moment ago as well", refused, known(1, func(p *journey.Past) {
+			p.RunAgo = time.Second
+			p.Outages = []journey.PastOutage{{Took: 2 * time.Second, Ago: 30 * time.Second, Kind: fault.ConnectionRefused}}
+		}), "restarting", fault.Software, "possible", "it was away 31.0 s ago as well, for 2.0 s"},
+		{"goes away again and again", refused, known(1, func(p *journey.Past) {
+			p.RunAgo = time.Second
+			for n := range 3 {
+				p.Outages = append(p.Outages, journey.PastOutage{Took: 2 * time.Second, Ago: time.Second + time.Duration(n+1)*20*time.Second - 2*time.Second, Kind: fault.ConnectionRefused})
+			}
+		}), "crash_loop", fault.Software, "possible", "gone away 4 times in 1 min (about every 20.0 s) and come back in between, with no call cut"},
+		{"crashes again and again", refused, known(1, func(p *journey.Past) {
+			p.RunAgo, p.CutBefore, p.CutBeforeAgo = time.Second, true, time.Second
+			for n := range 2 {
+				p.Outages = append(p.Outages, journey.PastOutage{Took: 2 * time.Second, Ago: time.Second + time.Duration(n+1)*40*time.Second - 2*time.Second, Kind: fault.ConnectionRefused, Cut: n == 0})
+			}
+		}), "crash_loop", fault.Software, "likely", "3 times in 1 min 20 s (about every 40.0 s) and come back in between, and 2 times a call under way was cut"},
+		{"crashed an hour ago as well", refused, known(1, func(p *journey.Past) {
+			p.RunAgo, p.CutBefore, p.CutBeforeAgo = time.Second, true, time.Second
+			p.Outages = []journey.PastOutage{{Took: time.Second, Ago: time.Hour, Kind: fault.ConnectionRefused, Cut: true}, {Took: time.Second, Ago: 2 * time.Hour, Kind: fault.ConnectionRefused, Cut: true}}
+		}), "crashed", fault.Software, "likely", "in an orderly way."},
 		{"was never away for so long", refused, known(1, func(p *journey.Past) {
 			p.RunAgo = time.Minute
 			p.Outages = []journey.PastOutage{{Took: 2 * time.Second, Ago: time.Hour, Kind: fault.ConnectionRefused}}

@@ -50,6 +50,40 @@ func TestRetryAfterSeveralAttempts(t *testing.T) {
 	}
 }
 
+// A call has the kind of its last attempt; what it began with is told beside it.
+func TestWhatACallBeganWithIsTold(t *testing.T) {
+	crash := attempt(func(a *journey.Attempt) { a.Phase, a.End, a.BytesOut = journey.PhaseWait, journey.EndReset, 100 })
+	refused := dialFailed(syscall.ECONNREFUSED)
+	elsewhere := crash
+	elsewhere.Target = "http://10.0.0.9:80"
+	for _, c := range []struct {
+		name       string
+		list       []journey.Attempt
+		full, safe string
+	}{
+		{
+			"a crash that a refused retry followed",
+			[]journey.Attempt{crash, refused, refused},
+			"nothing listens there. It began otherwise: attempt 1 of 3 met reset_before_response: the upstream reset the connection without an answer.",
+			"nothing listens there. It began otherwise: attempt 1 of 3 met reset_before_response: the upstream reset the connection without an answer.",
+		},
+		{
+			"another target", []journey.Attempt{elsewhere, refused}, "attempt 1 of 2 (http://10.0.0.9:80) met reset_before_response", "attempt 1 of 2 met reset_before_response",
+		},
+		{"all alike", []journey.Attempt{refused, refused}, "nothing listens there.", "nothing listens there."},
+	} {
+		in := get(c.list[0])
+		in.Attempts = c.list
+		f := Judge(in)
+		if f.Kind != fault.ConnectionRefused || !strings.Contains(f.Detail, c.full) || !strings.Contains(f.SafeDetail, c.safe) {
+			t.Errorf("%s: %s, %q, %q", c.name, f.Kind, f.Detail, f.SafeDetail)
+		}
+		if began := strings.Contains(f.Detail, "It began otherwise"); began != (c.name != "all alike") {
+			t.Errorf("%s: %q", c.name, f.Detail)
+		}
+	}
+}
+
 func TestEvidenceDoesNotContradictItself(t *testing.T) {
 	answered := attempt(func(a *journey.Attempt) { a.Phase, a.Status, a.BodyIn, a.BodyInLen = journey.PhaseBody, 200, 10, 100 })
 	plain := answered

@@ -170,6 +170,7 @@ func TestCurlOfA401(t *testing.T) {
 		{"GET", "GET", "http://127.0.0.1:8080/orders/1", "apikey: YOUR_KEY", "curl 'http://127.0.0.1:8080/orders/1' -H 'apikey: YOUR_KEY'"},
 		{"DELETE", "DELETE", "http://h/orders/1", "apikey: YOUR_KEY", "curl -X 'DELETE' 'http://h/orders/1' -H 'apikey: YOUR_KEY'"},
 		{"chat", "POST", "http://h/v1/chat/completions", "Authorization: Bearer YOUR_KEY", `-H 'Authorization: Bearer YOUR_KEY' -H 'Content-Type: application/json' -d '{"model":"sandbox/echo",`},
+		{"brackets, which curl would spread", "GET", "http://h/o[1-3]{a,b}", "apikey: YOUR_KEY", `curl -g 'http://h/o[1-3]{a,b}' -H`},
 		{"a quote in the path", "GET", "http://h/o'r$(x)\x1b", "apikey: YOUR_KEY", `curl 'http://h/o'\''r$(x)' -H`},
 	}
 	for _, test := range tests {

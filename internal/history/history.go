@@ -129,10 +129,18 @@ const (
 	maxShapes   = 48
 	maxFailures = 32
 	maxMarks    = 12
-	maxValues   = 4
+	maxValues   = 8
 	maxChanges  = 8
 	maxOutages  = 6
 	maxMark     = 120 // bytes of a mark's value
+	// restless changes of one mark within restlessIn make it one that tells nothing: an address of many, a counter.
+	restless   = 4
+	restlessIn = int64(10 * time.Minute)
+	// settled is how often in a row a value must have been seen for the one before it to come back as a change, and
+	// not as one of several that take turns.
+	settled = 16
+	// learning is for how long the addresses behind a name are learnt: a name may have several.
+	learning = int64(10 * time.Second)
 )
 
 type shape struct {
@@ -156,8 +164,12 @@ type failure struct {
 type mark struct {
 	what   string
 	values [maxValues]string
-	n      int
-	last   int // index of the one seen last
+	n      int             // different values, ever
+	last   int             // index of the one seen last
+	first  int64           // when the first was seen
+	run    int             // times in a row that the last was seen
+	moved  [restless]int64 // the latest changes
+	nMoved int
 }
 
 type change struct {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -162,8 +163,46 @@ func TestMarks(t *testing.T) {
 		x.Mark(fmt.Sprint("mark ", i), []byte("v"), at(11))
 		x.Mark("server", fmt.Append(nil, i), at(12))
 	}
-	if p = x.Look(Question{Now: at(13)}); len(p.Changes) != maxChanges || x.Current("server") != "99" {
-		t.Errorf("%d changes, server %q", len(p.Changes), x.Current("server"))
+	if p = x.Look(Question{Now: at(13)}); len(p.Changes) != restless || x.Current("server") != "99" {
+		t.Errorf("%d changes, server %q: what is another one all the time tells nothing", len(p.Changes), x.Current("server"))
+	}
+}
+
+func TestChangesOfATarget(t *testing.T) {
+	var b Book
+	x := b.Open("orders", "http://a:1", at(0))
+	y := b.Open("billing", "http://a:1", at(0))
+	b.Open("other", "http://b:1", at(0)).Mark("server", []byte("b/1"), at(0))
+	see := func(what, v string, from, n int) {
+		for i := range n {
+			x.Mark(what, []byte(v), at(float64(from+i)))
+			y.Mark(what, []byte(v), at(float64(from+i)))
+		}
+	}
+	see("server", "app/1", 0, 20)
+	see("server", "app/2", 20, 20)
+	see("server", "app/1", 40, 1) // it was rolled back
+	see("address", "10.0.0.5", 0, 1)
+	see("address", "10.0.0.6", 2, 1) // the name has several
+	see("address", "10.0.0.9", 50, 1)
+	x.goodAt(60, 1, 0)
+	x.badAt(61, fault.ConnectionRefused, refusal(), 1)
+	x.goodAt(64, 1, 0)
+	var got []string
+	for _, c := range b.Changes("", "http://a:1", at(10), at(100)) {
+		got = append(got, fmt.Sprintf("%v %s %s>%s %v %s", c.At.Sub(start), c.What, c.From, c.To, c.Took, c.Kind))
+	}
+	want := []string{
+		"1m1s away > 3s connection_refused", "50s address 10.0.0.6>10.0.0.9 0s ", "40s server app/2>app/1 0s ", "20s server app/1>app/2 0s ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if list := b.Changes("billing", "", at(30), at(45)); len(list) != 1 || list[0].To != "app/1" {
+		t.Errorf("of one service and time: %+v", list)
+	}
+	if list := append(b.Changes("", "http://b:1", at(0), at(100)), b.Changes("", "", at(0), at(100))...); len(list) != 0 {
+		t.Errorf("nothing changed there: %+v", list)
 	}
 }
 

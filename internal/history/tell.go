@@ -142,43 +142,61 @@ func (t *Target) model(id uint64, at int64) {
 	*oldest = modelSeen{id, at}
 }
 
-// Mark notes what something about the target is now: its Server field, its certificate, its address. A value
-// that was not seen before is a change, unless nothing was; several may take turns, as behind a balancer. An
-// empty value is not noted. It allocates only when something is new.
+// Mark notes what something about the target is now: its Server field, its certificate, its address. A value that
+// was not seen before is a change, unless nothing was, and so is one that comes back after another had taken its
+// place; several may take turns, as behind a balancer, and what is another one all the time tells nothing. An empty
+// value is not noted. It allocates only when something is new.
 func (t *Target) Mark(what string, value []byte, at time.Time) {
 	if t == nil || len(value) == 0 {
 		return
 	}
 	value = value[:min(len(value), maxMark)]
+	now := at.UnixNano()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var free *mark
 	for i := range t.marks {
 		m := &t.marks[i]
 		if m.what == "" {
-			free = m
+			m.what, m.n, m.run, m.first = what, 1, 1, now
+			m.values[0] = string(value)
+			return
+		}
+		if m.what == what {
+			t.note(m, value, now)
+			return
+		}
+	}
+}
+
+// note notes the present value of a mark that is known.
+func (t *Target) note(m *mark, value []byte, now int64) {
+	from, run := m.values[m.last], m.run
+	if from == string(value) {
+		m.run++
+		return
+	}
+	m.run = 1
+	known := false
+	for j := range min(m.n, maxValues) {
+		if m.values[j] == string(value) {
+			m.last, known = j, true
 			break
 		}
-		if m.what != what {
-			continue
-		}
-		for j := range min(m.n, maxValues) {
-			if m.values[j] == string(value) {
-				m.last = j
-				return
-			}
-		}
-		from := m.values[m.last]
+	}
+	if !known {
 		m.last = m.n % maxValues
 		m.values[m.last] = string(value)
 		m.n++
-		t.change(what, from, string(value), at.UnixNano())
+	}
+	if known && run < settled || m.what == "address" && now-m.first < learning {
 		return
 	}
-	if free != nil {
-		free.what, free.n = what, 1
-		free.values[0] = string(value)
+	oldest := m.moved[m.nMoved%restless]
+	m.moved[m.nMoved%restless] = now
+	if m.nMoved++; oldest != 0 && now-oldest < restlessIn {
+		return
 	}
+	t.change(m.what, from, string(value), now)
 }
 
 // Clock notes by how much this host's clock is ahead of the target's Date.

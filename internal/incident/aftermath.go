@@ -25,11 +25,17 @@ func explains(cause, k fault.Kind, same bool) bool {
 	if cause == k {
 		return false
 	}
-	if same && slices.Contains(downKinds, cause) && slices.Contains(cutKinds, k) {
+	if same && cutBy(cause, k) {
 		return true
 	}
 	e := fault.Lookup(k)
 	return e != nil && slices.Contains(e.DependsOn, cause)
+}
+
+// cutBy tells whether k may be what the calls met that a target had as it went down with cause. A few that were refused
+// while it was restarted need not have to do with what it breaks off since: that shows once the cause is more than a blip.
+func cutBy(cause, k fault.Kind) bool {
+	return slices.Contains(downKinds, cause) && slices.Contains(cutKinds, k)
 }
 
 // refusals are the kinds of which a burst by one caller is an incident, though each is the caller's own doing.

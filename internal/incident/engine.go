@@ -28,6 +28,7 @@ type Engine struct {
 	mu      sync.Mutex
 	set     Settings
 	judge   Judge
+	memory  Memory
 	tracks  map[string]*track   // by fingerprint
 	places  map[string][]*track // by scope: "s:NAME", "p:NAME", "t:TARGET", "g:"
 	totals  map[string]*window  // calls, by service or provider
@@ -55,6 +56,13 @@ func New(set Settings, judge Judge) *Engine {
 		set: set, judge: judge, tracks: map[string]*track{}, places: map[string][]*track{}, totals: map[string]*window{},
 		good: map[string]time.Time{}, roads: map[string]*road{}, opened: map[Count]int64{},
 	}
+}
+
+// Remember says who knows what has changed about targets besides what Changed was told of. It comes before the first Tick.
+func (e *Engine) Remember(m Memory) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.memory = m
 }
 
 // Configure changes the thresholds. What is open stays so.
@@ -258,8 +266,8 @@ func (e *Engine) went(j *journey.Journey, end time.Time) {
 // occurred counts a failure, under its cause where that is known.
 func (e *Engine) occurred(o *occurrence) {
 	t := e.tracks[o.fingerprint]
-	if cause := e.causeOf(o.kind, o.target, o.scopes(), o.at); cause != nil && (t == nil || !t.open) {
-		cause.symptom(o)
+	if cause := e.causeOf(o.kind, o.target, o.scopes(), o.at); cause != nil && (t == nil || !t.open) && (cause.open || !cutBy(cause.Kind, o.kind)) {
+		cause.symptom(o, e.set.Window)
 		return
 	}
 	if t == nil {

@@ -116,6 +116,31 @@ func TestStories(t *testing.T) {
 			l.call("orders", "c1", refusedA)
 			l.pass(2 * time.Minute)
 		}, nil},
+		{"a refusal, and then a breaker that keeps everybody out", func(l *lab) {
+			l.call("orders", "c1", refusedA)
+			for range 50 {
+				l.without("orders", "c1", fault.BreakerOpen)
+			}
+			l.pass(5 * time.Second)
+		}, []string{"opened open connection_refused " + targetA}},
+		{"a refusal as it was restarted, and crashes of what runs since", func(l *lab) {
+			l.call("orders", "c1", refusedA)
+			l.call("orders", "c1", "@"+targetA)
+			for range 5 {
+				l.call("orders", "c1", "closed_before_response@"+targetA)
+				l.call("orders", "c1", "@"+targetA)
+			}
+			l.pass(5 * time.Second)
+		}, []string{"opened open closed_before_response " + targetA}},
+		{"calls that were cut, and then refusals", func(l *lab) {
+			for range 5 {
+				l.call("orders", "c1", "reset_before_response@"+targetA)
+			}
+			for range 5 {
+				l.call("orders", "c1", refusedA)
+			}
+			l.pass(5 * time.Second)
+		}, []string{"opened open connection_refused " + targetA}},
 		{"one failure a minute is no run", func(l *lab) {
 			for range 10 {
 				l.call("orders", "c1", refusedA)

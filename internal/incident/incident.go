@@ -129,20 +129,34 @@ func (i *Incident) Ongoing() bool { return i.State == Open || i.State == Quiet }
 // MostCallers is how many callers of one incident are told apart.
 const MostCallers = 1000
 
+// recovery is the Change.What of an incident of the same target that was over.
+const recovery = "recovery"
+
 const (
 	listedCallers = 10
+	listedChanges = 10
 	listedBlips   = 5 // samples at either end
 )
 
 // Change is something that became different.
 type Change struct {
-	At   time.Time `json:"at"`
-	What string    `json:"what"` // configuration, address, recovery, or Start
-	Text string    `json:"text"`
+	At time.Time `json:"at"`
+	// What is configuration, version (a field in which the target names itself), certificate, protocol, address,
+	// content, restart (of the target: it was away, and came back), recovery, or Start.
+	What string `json:"what"`
+	Text string `json:"text"`
+	// Before and After are what it was and what it became, in a few words; "" where Text says all.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// Until is when a restarted target was back; zero for everything else.
+	Until time.Time `json:"until,omitzero"`
 	// Services and Target are what it touches; both empty: everything.
 	Services []string `json:"services,omitempty"`
 	Target   string   `json:"target,omitempty"`
 }
+
+// Restart is the Change.What of a target that was away for a while: At is when it went.
+const Restart = "restart"
 
 // Start is the Change.What of the process's own start: it stands in the timeline, and explains nothing alone.
 const Start = "start"
@@ -169,6 +183,10 @@ type TargetHealth struct {
 	Text              string
 	Since             time.Time // of the present state
 }
+
+// Memory tells what else is known to have changed about a target between two moments, the last first; of all targets
+// of a service or provider where target is "". It may be called while the engine's lock is held.
+type Memory func(upstream, target string, from, to time.Time) []Change
 
 // Judge makes the finding of one attempt that failed in a call that went well in the end.
 type Judge func(j *journey.Journey, attempt int) *fault.Finding

@@ -65,14 +65,22 @@ func Tell(i *Incident, now time.Time) Told {
 	return t
 }
 
-// lastChange is the one closest before the onset that may explain it; nil where there is none.
+// lastChange is the one closest before the onset that may explain it; nil where there is none. That the target was
+// away before explains less than what was changed about it.
 func (i *Incident) lastChange() *Change {
+	var away *Change
 	for n := range i.Changes {
-		if i.Changes[n].What != Start {
-			return &i.Changes[n]
+		switch c := &i.Changes[n]; c.What {
+		case Start:
+		case Restart, recovery:
+			if away == nil {
+				away = c
+			}
+		default:
+			return c
 		}
 	}
-	return nil
+	return away
 }
 
 func verdict(i *Incident, e *fault.Entry) fault.Verdict {
@@ -213,6 +221,9 @@ func (i *Incident) timeline() (list []Moment) {
 	add(i.LastGood, "the last good call")
 	for _, c := range i.Changes {
 		add(c.At, c.Text)
+		if c.What == Restart && !c.Until.IsZero() {
+			add(c.Until, c.about()+" was back")
+		}
 	}
 	add(i.Onset, "the first failure")
 	if i.First != "" {
@@ -233,6 +244,14 @@ func (i *Incident) timeline() (list []Moment) {
 	}
 	slices.SortStableFunc(list, func(a, b Moment) int { return a.At.Compare(b.At) })
 	return list
+}
+
+// about names what has changed.
+func (c *Change) about() string {
+	if c.Target != "" {
+		return c.Target
+	}
+	return "the upstream"
 }
 
 func (i *Incident) evidence() (list []string) {

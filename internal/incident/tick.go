@@ -255,27 +255,6 @@ func (e *Engine) fold(t, s *track, now time.Time) {
 	}
 }
 
-// before are the changes that came shortly before an incident and may have to do with it, the last first.
-func (e *Engine) before(t *track) (list []Change) {
-	if t.Side == Caller {
-		return nil
-	}
-	for i := len(e.changes) - 1; i >= 0 && len(list) < listedCallers; i-- {
-		c := &e.changes[i]
-		if c.At.After(t.Onset.Add(changesAfter)) || t.Onset.Sub(c.At) > changesBefore {
-			continue
-		}
-		if c.Target != "" && c.Target != t.Target {
-			continue
-		}
-		if len(c.Services) > 0 && len(t.Services) > 0 && !slices.ContainsFunc(c.Services, func(s string) bool { return slices.Contains(t.Services, s) || s == t.Provider }) {
-			continue
-		}
-		list = append(list, *c)
-	}
-	return list
-}
-
 // end decides whether an incident is over.
 func (e *Engine) end(t *track, now time.Time) {
 	calm := now.Sub(t.LastSeen)
@@ -314,6 +293,6 @@ func (e *Engine) close(t *track, s State, at time.Time) {
 	e.events = append(e.events, Event{what, t.copy()})
 	e.remove(t)
 	if s == Recovered && t.Side == Upstream && t.Target != "" {
-		e.changed(Change{At: at, What: "recovery", Target: t.Target, Text: t.Target + " answered again after " + fault.Span(at.Sub(t.Onset)) + " of " + string(t.Kind)})
+		e.changed(Change{At: at, What: recovery, Target: t.Target, Text: t.Target + " answered again after " + fault.Span(at.Sub(t.Onset)) + " of " + string(t.Kind)})
 	}
 }

@@ -61,16 +61,18 @@ func (t *track) ownLast() time.Time {
 	return t.last
 }
 
-// symptom counts a call that failed as a consequence of t.
-func (t *track) symptom(o *occurrence) {
+// symptom counts a call that failed as a consequence of t: it counts for the opening as t's own do.
+func (t *track) symptom(o *occurrence, span time.Duration) {
 	if t.Symptoms == nil {
 		t.Symptoms = map[kind]int64{}
 	}
 	t.Symptoms[o.kind]++
 	if o.absorbed {
 		t.Absorbed++
+		t.absorbed.add(1, o.at, span)
 	} else {
 		t.Calls++
+		t.failed.add(1, o.at, span)
 	}
 	t.seen(o)
 }

@@ -205,30 +205,37 @@ func (l *Ledger) run(ctx context.Context) {
 		}
 		drain.Reset(next)
 	}
+	again := func() {
+		l.takeOver(ctx)
+		look.Reset(l.lookAgain())
+	}
 	for {
+		var work func()
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.spool.wake:
-			if backoff == 0 { // else the timer decides
-				step()
+			if backoff != 0 {
+				continue // the timer decides
 			}
+			work = step
 		case <-drain.C:
-			step()
+			work = step
 		case <-tap.C:
-			l.drain.tapAll()
+			work = l.drain.tapAll
 		case f := <-l.flushes:
-			l.drain.tapAll()
-			f.done <- l.all(f.ctx)
+			work = func() {
+				l.drain.tapAll()
+				f.done <- l.all(f.ctx)
+			}
 		case <-retain.C:
-			retain.Reset(l.retainStep(ctx))
+			work = func() { retain.Reset(l.retainStep(ctx)) }
 		case <-l.look:
-			l.takeOver(ctx)
-			look.Reset(l.lookAgain())
+			work = again
 		case <-look.C:
-			l.takeOver(ctx)
-			look.Reset(l.lookAgain())
+			work = again
 		}
+		l.opts.Apart(work)
 	}
 }
 

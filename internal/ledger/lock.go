@@ -21,11 +21,11 @@ type DirLock struct{ file *os.File }
 // the other process, when somebody has it.
 func LockDir(dir string) (*DirLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("creating the data folder: %w", err)
+		return nil, fmt.Errorf("creating the data folder: %w; %s", err, wayOut(err))
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the data folder's lock: %w", err)
+		return nil, fmt.Errorf("opening the data folder's lock: %w; %s", err, wayOut(err))
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
@@ -70,12 +70,25 @@ func (l *DirLock) File() *os.File { return l.file }
 func (l *DirLock) Own() error {
 	text := fmt.Sprintln(os.Getpid())
 	if _, err := l.file.WriteAt([]byte(text), 0); err != nil {
-		return fmt.Errorf("writing the data folder's lock: %w", err)
+		return fmt.Errorf("writing the data folder's lock %s: %w; %s", l.file.Name(), err, wayOut(err))
 	}
 	if err := l.file.Truncate(int64(len(text))); err != nil {
-		return fmt.Errorf("writing the data folder's lock: %w", err)
+		return fmt.Errorf("writing the data folder's lock %s: %w; %s", l.file.Name(), err, wayOut(err))
 	}
 	return nil
+}
+
+// wayOut says what helps against err, with which a data folder could not be written.
+func wayOut(err error) string {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "make room on its disk, or choose another folder with --data"
+	case errors.Is(err, unix.EROFS):
+		return "mount its disk to be written, or choose another folder with --data"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return "let this user write there, or choose another folder with --data"
+	}
+	return "choose another folder with --data"
 }
 
 // Release gives the folder free. The file stays: removing it would let two processes hold locks on

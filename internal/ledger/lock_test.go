@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestASecondProcessIsRefused(t *testing.T) {
@@ -44,6 +46,47 @@ func TestTheCallersLockIsLeftToIt(t *testing.T) {
 	}
 	if err := again.Release(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAFolderThatCannotBeWrittenSaysWhatHelps(t *testing.T) {
+	full, taken := t.TempDir(), t.TempDir()
+	if err := os.Symlink("/dev/full", filepath.Join(full, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(taken, "lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	under := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(under, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		dir  string
+		says []string
+	}{
+		"a full disk":               {full, []string{filepath.Join(full, "lock"), "no space left", "make room on its disk", "--data"}},
+		"something else there":      {taken, []string{filepath.Join(taken, "lock"), "is a directory", "choose another folder with --data"}},
+		"a file where a folder was": {filepath.Join(under, "data"), []string{under, "not a directory", "choose another folder with --data"}},
+	} {
+		lock, err := LockDir(tt.dir)
+		if err == nil {
+			_ = lock.Release()
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		for _, word := range tt.says {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %q does not say %q", name, err, word)
+			}
+		}
+	}
+	for err, want := range map[error]string{
+		os.ErrPermission: "choose another", unix.EROFS: "mount its disk to be written", unix.EACCES: "let this user write there", unix.EDQUOT: "make room",
+	} {
+		if got := wayOut(fmt.Errorf("opening: %w", err)); !strings.Contains(got, want) {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
 	}
 }
 
