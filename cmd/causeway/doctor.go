@@ -57,7 +57,7 @@ Exit 0 when the target is well, 1 when a fault was found, 2 when it could not be
 		Example: "  causeway doctor http://127.0.0.1:9001/healthz\n  causeway doctor --config causeway.yaml service:orders\n" +
 			"  causeway doctor --config causeway.yaml --ask model:fast\n  causeway doctor --resolver 192.0.2.53 --json https://api.example.com\n" +
 			"  causeway doctor --caller-timeout 30s --metrics http://10.0.0.5:9100 service:orders",
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("TARGET", "http://127.0.0.1:8000 (or service:NAME, model:NAME)"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	fl := c.Flags()
@@ -129,6 +129,9 @@ func (f *doctorFlags) run(cmd *cobra.Command, target string) error {
 			return unwell("%s is not valid: %s (see causeway validate %s)", f.config, faults[0], f.config)
 		}
 		o.Config, o.ConfigName = c, f.config
+	}
+	if o.Config == nil && strings.HasPrefix(target, "model:sandbox/") {
+		o.Config, o.ConfigName = catalog.Default(), "the built-in configuration" // the sandbox needs no file
 	}
 	p := doctor.NewPrinter(out, colourful(out), isTerminal(out))
 	if !f.json {

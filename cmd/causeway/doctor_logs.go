@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"causeway/internal/fault"
 	"causeway/internal/logs"
 )
 
@@ -40,7 +41,7 @@ Exit 0 when nothing failed, 1 when causes or failures were found, 2 when no file
 		Example: "  causeway doctor logs /var/log/nginx/access.log /var/log/nginx/error.log /var/log/gunicorn.log\n" +
 			"  causeway doctor logs /var/log/haproxy.log* /var/log/kern.log --since 2h\n" +
 			"  journalctl -o short-iso --since today | causeway doctor logs --json -",
-		Args: cobra.MinimumNArgs(1),
+		Args: someArguments("FILE", "/var/log/nginx/error.log"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	c.Flags().StringVar(&f.since, "since", "", "leave out what was before: a time, or how long ago, such as 2h")
@@ -153,13 +154,13 @@ func (p *progressBar) tell(done, total int64) {
 	p.last, p.shown = now, true
 	rate := float64(done) / (1 << 20) / now.Sub(p.begun).Seconds()
 	if total <= 0 {
-		fmt.Fprintf(p.out, "\r\x1b[K%d MiB, %.0f MiB/s", done>>20, rate)
+		fmt.Fprintf(p.out, "\r\x1b[K%s, %.0f MiB/s", fault.Size(done), rate)
 		return
 	}
 	const width = 30
 	part := min(float64(done)/float64(total), 1)
 	full := int(part * width)
-	fmt.Fprintf(p.out, "\r\x1b[K[%s%s] %3.0f %%  %d of %d MiB, %.0f MiB/s", strings.Repeat("#", full), strings.Repeat(".", width-full), part*100, done>>20, total>>20, rate)
+	fmt.Fprintf(p.out, "\r\x1b[K[%s%s] %3.0f %%  %s of %s, %.0f MiB/s", strings.Repeat("#", full), strings.Repeat(".", width-full), part*100, fault.Size(done), fault.Size(total), rate)
 }
 
 func (p *progressBar) clear() {

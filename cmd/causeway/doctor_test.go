@@ -24,11 +24,13 @@ func TestDoctorsExitCodes(t *testing.T) {
 	}{
 		{"healthy", []string{well.URL}, 0, "Nothing is wrong with this target", ""},
 		{"a fault", []string{ill.URL}, 1, "upstream_bad_gateway", ""},
-		{"no target", []string{"orders"}, 2, "", "service:NAME"},
+		{"no target", []string{"orders"}, 2, "", "or service:orders or model:orders"},
 		{"no configuration", []string{"service:orders"}, 2, "", "--config FILE"},
 		{"a file that is not there", []string{"--config", "missing.yaml", "service:orders"}, 2, "", "missing.yaml"},
 		{"a wrong flag", []string{"--resolver", "dns", well.URL}, 2, "", "192.0.2.53"},
-		{"no argument", nil, 2, "", "arg"},
+		{"no argument", nil, 2, "", "TARGET is missing; for example: causeway doctor http"},
+		{"a URL without its scheme", []string{strings.TrimPrefix(well.URL, "http://")}, 0, "Nothing is wrong with this target", ""},
+		{"the sandbox, which needs no file", []string{"model:sandbox/echo"}, 0, "Nothing is wrong with this target", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -44,7 +44,7 @@ Without --config the running instance is drilled, with the configuration that it
 Exit 0 when every grade is at least --min-grade, 1 when one is below, 2 when the drill could not be run.`,
 		Example: "  causeway drill --config causeway.yaml\n  causeway drill --config causeway.yaml --only service:orders --try\n" +
 			"  causeway drill --config causeway.yaml --min-grade B --junit drill.xml\n  causeway drill --server http://127.0.0.1:8090 --json",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := c.Flags()

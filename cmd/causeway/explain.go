@@ -35,7 +35,7 @@ func newExplain() *cobra.Command {
 		Use:   "explain ID | TEXT | -",
 		Short: "Explain one call, or a failure that was copied from somewhere",
 		Long: `Explains one call: what happened, how that is known, what was ruled out and what to do. ID is the value of
-the header Causeway-Call-Id, or call_id in the error's body.
+the header Causeway-Call-Id, or call_id in the error's body; its help, the address of the call's page, will do.
 
 The running instance is asked at --server (CAUSEWAY_SERVER, with --token or CAUSEWAY_TOKEN), else over the
 socket in --data; where none runs, the data folder is read.
@@ -57,7 +57,7 @@ nothing in the text was recognised.`,
 			if f.file != "" {
 				return f.text(cmd, "-", f.file)
 			}
-			if id, ok := journey.ParseID(strings.TrimSpace(args[0])); ok {
+			if id, ok := callID(args[0]); ok {
 				return f.run(cmd, id)
 			}
 			return f.text(cmd, args[0], "")
@@ -69,6 +69,16 @@ nothing in the text was recognised.`,
 	c.Flags().StringVar(&f.data, "data", "./data", "data folder")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return c
+}
+
+// callID reads a call's id, or the address of the call's own page, which is the member help of an error's
+// body.
+func callID(text string) (journey.ID, bool) {
+	text = strings.TrimSpace(text)
+	if at := strings.LastIndex(text, "/.causeway/calls/"); at >= 0 {
+		text = text[at+len("/.causeway/calls/"):]
+	}
+	return journey.ParseID(text)
 }
 
 func (f *explainFlags) run(cmd *cobra.Command, id journey.ID) error {
@@ -100,8 +110,8 @@ func askFailed(err error) error {
 // ask gets the explanation from a running instance.
 func (f *explainFlags) ask(ctx context.Context, out io.Writer, client *http.Client, base, token string, id journey.ID) error {
 	u, err := url.JoinPath(base, "/api/v1/calls/", id.String(), "/explanation")
-	if err != nil {
-		return fmt.Errorf("--server %q is not a URL", base)
+	if err != nil || !strings.HasPrefix(u, "http://") && !strings.HasPrefix(u, "https://") {
+		return fmt.Errorf("--server %q is not a URL such as http://127.0.0.1:8090", base)
 	}
 	rq, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 	if err != nil {
@@ -124,8 +134,12 @@ func (f *explainFlags) ask(ctx context.Context, out io.Writer, client *http.Clie
 		return fmt.Errorf("asking the running instance: %w", err)
 	}
 	switch {
+	case res.Header.Get("Causeway-Call-Id") != "":
+		return &exitError{2, "causeway explain: " + base + " is where a gateway takes calls; --server takes the address of its console (console= in the ready line)"}
 	case res.StatusCode == http.StatusNotFound:
 		return notKept(id)
+	case res.StatusCode == http.StatusUnauthorized && token != "":
+		return &exitError{2, "causeway explain: " + base + " does not take this personal access token: it is unknown there, withdrawn or expired; make one with POST /api/v1/tokens"}
 	case res.StatusCode == http.StatusUnauthorized:
 		return &exitError{2, "causeway explain: " + base + " asks for a personal access token: --token or CAUSEWAY_TOKEN"}
 	case res.StatusCode != http.StatusOK:
@@ -139,7 +153,7 @@ func (f *explainFlags) ask(ctx context.Context, out io.Writer, client *http.Clie
 func (f *explainFlags) read(ctx context.Context, out io.Writer, id journey.ID) error {
 	r, err := app.OpenCalls(ctx, f.data)
 	if err != nil {
-		return &exitError{2, "causeway explain: " + err.Error()}
+		return &exitError{2, "causeway explain: no instance runs on the data folder " + f.data + ", and it can't be read: " + err.Error() + " (--data, --server)"}
 	}
 	defer r.Close()
 	j, err := r.Get(ctx, id)

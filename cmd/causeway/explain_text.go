@@ -37,10 +37,10 @@ func (f *explainFlags) text(cmd *cobra.Command, arg, file string) error {
 			return f.run(cmd, id)
 		}
 	}
-	if likeID.Match(text) {
+	r := app.ExplainText(text)
+	if len(r.Findings) == 0 && likeID.Match(text) {
 		return fmt.Errorf("%q is not a call's id: 26 letters and digits, as in the header Causeway-Call-Id", text)
 	}
-	r := app.ExplainText(text)
 	out := cmd.OutOrStdout()
 	if f.json {
 		e := json.NewEncoder(out)

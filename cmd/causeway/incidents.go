@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway/internal/admin"
+	"causeway/internal/app"
 	"causeway/internal/fault"
 	"causeway/internal/journey"
 )
@@ -24,7 +25,7 @@ type incidentsFlags struct {
 	server, token, data         string
 	state, service, kind, since string
 	limit                       int
-	all, json                   bool
+	all, json, stopped          bool
 }
 
 func newIncidents() *cobra.Command {
@@ -36,9 +37,11 @@ func newIncidents() *cobra.Command {
 wrong. With an ID it tells that one in full: since when, whom it hits, why, what had changed, and what to do.
 
 The running instance is asked at --server (CAUSEWAY_SERVER, with --token or CAUSEWAY_TOKEN), else over the socket
-in --data. Exit 0: nothing is open; 1: something is; 2: it could not be asked.`,
+in --data; where none runs, the data folder is read: that is how things stood when it ended.
+
+Exit 0: nothing is open; 1: something is, or no incident has the ID; 2: it could not be asked.`,
 		Example: "  causeway incidents\n  causeway incidents --all --since 24h --service orders\n  causeway incidents 01KAPZQ4M8X3V7N2T5R9W6YB1C\n  causeway incidents --json",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    optionalArgument("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 			defer cancel()
@@ -54,7 +57,7 @@ in --data. Exit 0: nothing is open; 1: something is; 2: it could not be asked.`,
 	}
 	c.Flags().StringVar(&f.server, "server", os.Getenv("CAUSEWAY_SERVER"), "address of a running instance's console")
 	c.Flags().StringVar(&f.token, "token", "", "personal access token for --server (default from CAUSEWAY_TOKEN)")
-	c.Flags().StringVar(&f.data, "data", "./data", "data folder of the running instance")
+	c.Flags().StringVar(&f.data, "data", "./data", "data folder")
 	c.Flags().BoolVar(&f.all, "all", false, "also those that are over")
 	c.Flags().StringVar(&f.state, "state", "", "those in this state: open, quiet, recovered, folded (default open)")
 	c.Flags().StringVar(&f.service, "service", "", "those that have hit this service or model")
@@ -70,8 +73,17 @@ func unasked(format string, args ...any) error {
 	return &exitError{2, "causeway incidents: " + fmt.Sprintf(format, args...)}
 }
 
-// get asks the running instance.
-func (f *incidentsFlags) get(ctx context.Context, path string) ([]byte, error) {
+// get asks the running instance for the list, or with an id for that incident. Where none runs the data folder is read.
+func (f *incidentsFlags) get(ctx context.Context, id string, query url.Values) ([]byte, error) {
+	if f.server == "" && !runs(f.data) {
+		return f.read(ctx, id, query)
+	}
+	path := "/api/v1/incidents"
+	if id != "" {
+		path += "/" + id
+	} else if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
 	client, base, token := reach(f.server, f.token, f.data)
 	defer client.CloseIdleConnections()
 	rq, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
@@ -84,7 +96,7 @@ func (f *incidentsFlags) get(ctx context.Context, path string) ([]byte, error) {
 	}
 	res, err := client.Do(rq)
 	if err != nil && f.server == "" {
-		return nil, unasked("no instance runs on the data folder %s: give --data or --server", f.data)
+		return f.read(ctx, id, query) // a killed instance has left its socket
 	}
 	if err != nil {
 		return nil, unasked("asking the running instance: %v", err)
@@ -99,6 +111,9 @@ func (f *incidentsFlags) get(ctx context.Context, path string) ([]byte, error) {
 	case res.StatusCode == http.StatusUnauthorized:
 		return nil, unasked("%s asks for a personal access token: --token or CAUSEWAY_TOKEN", base)
 	}
+	if res.StatusCode == http.StatusNotFound && id != "" {
+		return nil, notAnIncident(id)
+	}
 	var problem admin.Problem
 	if json.Unmarshal(body, &problem) == nil && problem.Detail != "" {
 		text := problem.Detail
@@ -108,6 +123,41 @@ func (f *incidentsFlags) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, unasked("%s", text)
 	}
 	return nil, unasked("the running instance answered %s", res.Status)
+}
+
+// read is get from the data folder of a stopped instance.
+func (f *incidentsFlags) read(ctx context.Context, id string, query url.Values) ([]byte, error) {
+	kept, err := app.OpenIncidents(ctx, f.data)
+	if err != nil {
+		return nil, unasked("no instance runs on the data folder %s, and it can't be read: %v (--data, --server)", f.data, err)
+	}
+	defer kept.Close()
+	f.stopped = true
+	var v any
+	if id != "" {
+		if _, found, err := kept.Get(ctx, id); err == nil && !found {
+			return nil, notAnIncident(id)
+		}
+		v, err = admin.ReadIncident(ctx, kept, id)
+	} else {
+		v, err = admin.ReadIncidents(ctx, kept, query)
+	}
+	if err != nil {
+		return nil, unasked("%v", err)
+	}
+	b, err := json.Marshal(v)
+	return append(b, '\n'), err
+}
+
+func notAnIncident(id string) error {
+	return &exitError{1, "causeway incidents: no incident " + id + " is kept (not here, or not any more)"}
+}
+
+// standing says that an instance does not run, for those who read and do not parse.
+func (f *incidentsFlags) standing(out io.Writer) {
+	if f.stopped && !f.json {
+		fmt.Fprintf(out, "No instance runs on %s: this is how things stood when it ended.\n\n", f.data)
+	}
 }
 
 func (f *incidentsFlags) list(ctx context.Context, out io.Writer) error {
@@ -120,7 +170,7 @@ func (f *incidentsFlags) list(ctx context.Context, out io.Writer) error {
 			q.Set(name, value)
 		}
 	}
-	body, err := f.get(ctx, "/api/v1/incidents?"+q.Encode())
+	body, err := f.get(ctx, "", q)
 	if err != nil {
 		return err
 	}
@@ -128,6 +178,7 @@ func (f *incidentsFlags) list(ctx context.Context, out io.Writer) error {
 	if err := json.Unmarshal(body, &list); err != nil {
 		return unasked("reading the answer: %v", err)
 	}
+	f.standing(out)
 	if f.json {
 		_, err = out.Write(body)
 	} else {
@@ -196,7 +247,7 @@ func printable(s string) string {
 }
 
 func (f *incidentsFlags) one(ctx context.Context, out io.Writer, id string) error {
-	body, err := f.get(ctx, "/api/v1/incidents/"+id)
+	body, err := f.get(ctx, id, nil)
 	if err != nil {
 		return err
 	}
@@ -208,6 +259,7 @@ func (f *incidentsFlags) one(ctx context.Context, out io.Writer, id string) erro
 		_, err = out.Write(body)
 		return err
 	}
+	f.standing(out)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s, %s)\n\n%s\n", printable(v.Title), v.State, v.Kind, printable(v.Sentence))
 	section := func(title string, lines []string) {

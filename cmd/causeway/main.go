@@ -55,11 +55,12 @@ func newRoot() *cobra.Command {
 		Long:          "Causeway stands before your model providers and your own REST services, and explains every failure:\nwho failed, at which step, what was ruled out, and what to do.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          aCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.Version = version
 	root.SetVersionTemplate("causeway {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newServe(),

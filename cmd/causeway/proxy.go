@@ -19,7 +19,7 @@ func newProxy() *cobra.Command {
 		Long: `Puts the gateway before one upstream: every path and method goes there, without a key, and every
 failure is explained in the answer itself. Only /.causeway/ stays the gateway's own.`,
 		Example: "  causeway proxy http://127.0.0.1:8000\n  causeway proxy --listen 127.0.0.1:9000 https://api.example.com/v2",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument("URL", "http://127.0.0.1:8000"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := proxyCatalog(args[0])
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway/internal/admin"
+	"causeway/internal/fault"
 )
 
 type reconcileFlags struct {
@@ -42,8 +43,10 @@ Exit 0 when both sides agree, 1 when they differ, 2 when they could not be compa
 		Example: "  causeway reconcile --provider openai completions_usage.csv\n  causeway reconcile --provider claude --json usage.csv\n  causeway reconcile --server https://console.example.com --token cw_pat_... --provider openai - < usage.csv",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
-			case len(args) != 1:
-				return errors.New("one FILE is needed, or - for standard input")
+			case len(args) == 0:
+				return errors.New("FILE is missing; for example: causeway reconcile --provider openai usage.csv (- is standard input)")
+			case len(args) > 1:
+				return tooMany("FILE", args)
 			case f.provider == "":
 				return errors.New("--provider is needed: the name of the configuration's provider that the file is of")
 			}
@@ -114,7 +117,7 @@ func readUsage(in io.Reader, file string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	case len(bill) > admin.MostReconcile:
-		return nil, fmt.Errorf("%s has more than %d MiB: export a shorter time", file, admin.MostReconcile>>20)
+		return nil, fmt.Errorf("%s has more than %s: export a shorter time", file, fault.Size(admin.MostReconcile))
 	}
 	return bill, nil
 }

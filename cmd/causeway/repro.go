@@ -36,16 +36,18 @@ func newRepro() *cobra.Command {
 body and time, says what the difference means, and writes a curl script to hand to the upstream's owner.
 
 The running instance does it (--server with --token, else over the socket in --data), so that the credentials of
-its configuration stay with it; in the script they are environment variables. The call's service must keep
-bodies (keep_bodies) where the call has one. The caller's header fields and query are not kept: --header and
---query give them.
+its configuration stay with it; in the script they are environment variables. Body, query and header fields are
+kept where the service says so (services.NAME.keep_bodies: failures; for models llm.keep_bodies: failures), and
+credentials never: --header, --query and --key give what is missing.
+
+A call to a model goes directly to its provider, with the configured key, and through the gateway.
 
 A method that may write is sent again only after a question, or with --yes. A body that was masked or cut is not
 sent as if it were whole: --body gives the whole one.
 
 Exit 0 when all ways answer well, 1 when one fails, 2 when the call could not be sent again.`,
 		Example: "  causeway repro 01KAPZQ4M8X3V7N2T5R9W6YB1C\n  causeway repro --script fails.sh --header 'Accept: application/json' 01KAPZQ4M8X3V7N2T5R9W6YB1C\n  causeway repro --yes --only direct --body order.json 01KAPZQ4M8X3V7N2T5R9W6YB1C",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument("ID", "01KAPZQ4M8X3V7N2T5R9W6YB1C"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, ok := journey.ParseID(strings.TrimSpace(args[0]))
 			if !ok {
@@ -60,7 +62,7 @@ Exit 0 when all ways answer well, 1 when one fails, 2 when the call could not be
 	fl.StringVar(&f.data, "data", "./data", "data folder")
 	fl.StringVar(&f.key, "key", "", "an application's key, for the way through the gateway (default from CAUSEWAY_KEY)")
 	fl.StringVar(&f.only, "only", "", "direct or gateway: one way instead of both")
-	fl.StringVar(&f.query, "query", "", "query to send, such as page=2")
+	fl.StringVar(&f.query, "query", "", "query to send in place of the kept one, such as page=2")
 	fl.StringArrayVar(&f.headers, "header", nil, "header field to send, NAME: VALUE; repeat it")
 	fl.StringVar(&f.body, "body", "", "file with the body to send, in place of the kept one")
 	fl.StringVar(&f.out, "script", "", "file to write the curl script to")

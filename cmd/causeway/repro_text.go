@@ -39,7 +39,11 @@ func (f *reproFlags) tell(cmd *cobra.Command, r *admin.Repro) error {
 
 func (f *reproFlags) text(out io.Writer, r *admin.Repro) {
 	line := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	line("%s %s of %s, sent again", r.Method, r.Path, r.Service)
+	what := r.Service
+	if r.Model != "" {
+		what = "the model " + r.Model
+	}
+	line("%s %s of %s, sent again", r.Method, r.Path, what)
 	line("%s", r.Meaning)
 	line("\n  %-12s %-28s %9s %11s %9s", "", "answer", "took", "first byte", "bytes")
 	row := func(name string, a *admin.ReproAnswer) {

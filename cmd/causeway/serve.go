@@ -48,7 +48,7 @@ CAUSEWAY_ADMIN_PASSWORD, or a random one that is printed once) and a key for the
 SIGHUP, or a change of the file, reads the configuration again; SIGUSR2 starts the program anew and lets
 it take over without losing a call; SIGTERM lets calls in flight end.`,
 		Example: "  causeway serve\n  causeway serve --config causeway.yaml --data /var/lib/causeway --listen 0.0.0.0:8080",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd, app.Options{ConfigFile: config}, f)
 		},
@@ -87,7 +87,8 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
 
-	atLeastTwoProcs()
+	procs := newProcessors()
+	o.Apart = procs.apart
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
 	a, err := app.New(drain, o)
@@ -98,6 +99,7 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 		}
 		return &exitError{2, cmd.CommandPath() + ": " + err.Error()}
 	}
+	procs.settle()
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
@@ -135,15 +137,6 @@ func newLog(cmd *cobra.Command, format string) (*slog.Logger, error) {
 		return slog.New(slog.DiscardHandler), nil
 	}
 	return nil, errors.New("--log is text, json or off, not " + format)
-}
-
-// atLeastTwoProcs lets two threads run Go code where there is one processor. With one, a write to the
-// disk or a batch for the call log would hold up every call until it is over; with two the kernel
-// shares the processor. A GOMAXPROCS of the environment stands.
-func atLeastTwoProcs() {
-	if runtime.GOMAXPROCS(0) == 1 && os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(2)
-	}
 }
 
 // heapFloor is memory that is asked for and never written to, so that the kernel never gives it. The

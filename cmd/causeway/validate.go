@@ -18,7 +18,7 @@ func newValidate() *cobra.Command {
 		Long: `Checks a configuration file and prints every fault as FILE:LINE:COLUMN: message, with what would be right.
 Exit 0 when it is valid, 1 when it has faults, 2 when it can't be read.`,
 		Example: "  causeway validate causeway.yaml\n  causeway validate --json causeway.yaml",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument("FILE", "causeway.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, faults, err := catalog.Load(args[0], os.LookupEnv)
 			if err != nil {
@@ -56,7 +56,7 @@ func newSchema() *cobra.Command {
 		Short:   "Print the JSON Schema of the configuration file",
 		Long:    "Prints the JSON Schema (2020-12) of the configuration file, for editors and checks.",
 		Example: "  causeway schema > causeway.schema.json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(append(catalog.Schema(), '\n'))
 			return err

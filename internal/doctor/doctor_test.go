@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -191,7 +193,7 @@ func TestAnEndlessBodyIsBounded(t *testing.T) {
 		}
 	})
 	r := examine(t, Options{Target: at + "/x"})
-	wantStep(t, r, "get", OK, "more than 1024 KiB")
+	wantStep(t, r, "get", OK, "more than 1 MiB")
 	if !r.Verdict.Healthy {
 		t.Errorf("the verdict is %+v", r.Verdict)
 	}
@@ -225,11 +227,110 @@ func TestWhatTheBodyIs(t *testing.T) {
 	}
 }
 
+// A port of the other scheme is known also where its server does not say so.
+func TestTheOtherScheme(t *testing.T) {
+	t.Parallel()
+	listen := func(answer func(net.Conn)) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() { defer c.Close(); answer(c) }()
+			}
+		}()
+		return l.Addr().String()
+	}
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer secure.Close()
+	config := secure.TLS.Clone()
+	config.Certificates = secure.TLS.Certificates
+	// TLS that closes without a word when no handshake comes.
+	shut := listen(func(c net.Conn) {
+		b := bufio.NewReader(c)
+		if first, err := b.Peek(1); err != nil || first[0] != 0x16 {
+			return
+		}
+		s := tls.Server(&peeked{c, b}, config)
+		_ = s.Handshake()
+	})
+	// HTTP that waits for the end of a head, which a handshake never has.
+	patient := listen(func(c net.Conn) {
+		rq, err := http.ReadRequest(bufio.NewReader(c))
+		if err == nil && rq.Method != "" {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	mute := listen(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	for _, c := range []struct {
+		target string
+		kind   fault.Kind
+	}{
+		{"http://" + shut, fault.PlainToTLSPort},
+		{"https://" + patient, fault.TLSToPlainPort},
+		{"http://" + mute, fault.FirstByteTimeout},
+		{"https://" + mute, fault.TLSHandshakeTimeout},
+	} {
+		r, err := Run(t.Context(), Options{Target: c.target, Limits: quick})
+		if err != nil || r.Verdict.Kind != c.kind {
+			t.Errorf("%s: %v\n%s", c.target, err, text(r))
+		}
+	}
+}
+
+// peeked is a connection whose first bytes were looked at.
+type peeked struct {
+	net.Conn
+	b *bufio.Reader
+}
+
+func (p *peeked) Read(b []byte) (int, error) { return p.b.Read(b) }
+
+func TestTargetsWithoutAScheme(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]string{
+		"127.0.0.1:9001":       "http://127.0.0.1:9001",
+		"127.0.0.1":            "http://127.0.0.1",
+		"localhost:8000/x?y=1": "http://localhost:8000/x?y=1",
+		"localhost":            "http://localhost",
+		"[::1]:9001/a":         "http://[::1]:9001/a",
+		"::1":                  "http://[::1]",
+		"example.com/x":        "https://example.com/x",
+		"example.com:8080":     "http://example.com:8080",
+		"example.com:443/x":    "https://example.com:443/x",
+		"orders:8000":          "http://orders:8000",
+		"/run/app.sock":        "unix:/run/app.sock",
+		"https://example.com":  "https://example.com",
+	} {
+		if got, err := withScheme(target); err != nil || got != want {
+			t.Errorf("%s: %s, %v; want %s", target, got, err, want)
+		}
+	}
+	well := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer well.Close()
+	r, err := Run(t.Context(), Options{Target: strings.TrimPrefix(well.URL, "http://") + "/x"})
+	if err != nil || !r.Verdict.Healthy || r.Target != well.URL+"/x" {
+		t.Errorf("%v %+v", err, r)
+	}
+	config := configOf(t, "services:\n  orders: {access: open, routes: [{path: /o/*}], upstream: {targets: [{url: \""+well.URL+"\"}]}}\n")
+	if r, err = Run(t.Context(), Options{Target: "orders", Config: config, Compile: compile}); err != nil || r.Target != "service:orders" || !r.Verdict.Healthy {
+		t.Errorf("%v %+v", err, r)
+	}
+}
+
 func TestWhatCannotBeLookedAt(t *testing.T) {
 	t.Parallel()
 	config := configOf(t, "services:\n  orders: {access: open, routes: [{path: /o/*}], upstream: {targets: [{url: \"http://127.0.0.1:1\"}]}}\n")
 	for target, says := range map[string]string{
-		"orders":                 "no target",
+		"nowhere":                "http://nowhere, or service:nowhere",
+		"mailto:somebody":        "no target",
+		"user:pw@example.com":    "user name or password",
 		"ftp://127.0.0.1/":       "no target",
 		"http://":                "no host",
 		"http://u:pw@127.0.0.1/": "user name or password",

@@ -76,7 +76,12 @@ func (d *doctor) exchange(ctx context.Context, p *place, road *wire.Origin, rq r
 	if host == "" {
 		host = road.Host
 	}
-	head := []byte(rq.method + " " + rq.path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: causeway-doctor\r\nAccept: */*\r\n")
+	head := []byte(rq.method + " " + rq.path + " HTTP/1.1\r\nHost: " + host + "\r\n")
+	for _, field := range [...]string{"User-Agent: causeway-doctor\r\n", "Accept: */*\r\n"} {
+		if name, _, _ := strings.Cut(field, ":"); headField(rq.fields, name) == "" {
+			head = append(head, field...)
+		}
+	}
 	head = append(append(head, p.fields...), rq.fields...)
 	if rq.body != nil {
 		if headField(rq.fields, "content-type") == "" {

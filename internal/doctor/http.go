@@ -37,6 +37,7 @@ func (d *doctor) ask(ctx context.Context, p *place, at netip.AddrPort, l *look) 
 	}
 	end := d.begin(Status, name, p.shown)
 	g := d.exchange(ctx, p, road, request{method: http.MethodGet, path: p.requestPath()})
+	d.tryOther(ctx, p, at, g)
 	l.get, l.failed = g, g.finding != nil
 	if p.secure() {
 		if !d.security(ctx, p, at, g, end) {
@@ -163,12 +164,12 @@ func (d *doctor) answered(p *place, g *answer) Step {
 	if v := g.fields["server"]; v != "" {
 		step.Lines = append(step.Lines, "Server: "+clip(v))
 	}
-	size := fmt.Sprintf("%d bytes", len(g.body))
+	size := fault.Size(int64(len(g.body)))
 	switch {
 	case g.endless:
-		size = fmt.Sprintf("more than %d KiB, the rest was not read", mostBody>>10)
+		size = "more than " + fault.Size(mostBody) + ", the rest was not read"
 	case g.slow:
-		size = fmt.Sprintf("%d bytes, and it still went on after %s", len(g.body), fault.Span(p.limits.total))
+		size = fmt.Sprintf("%s, and it still went on after %s", fault.Size(int64(len(g.body))), fault.Span(p.limits.total))
 		if step.Result == OK && !g.events() {
 			step.Result, step.Kind = Warning, fault.TotalTimeout
 			step.Text = fmt.Sprintf("%d %s, and the answer did not end within %s", g.status, http.StatusText(g.status), fault.Span(p.limits.total))

@@ -58,17 +58,9 @@ func (d *doctor) modelSubject(name string) (*subject, error) {
 			d.note(Status, "provider", t.Provider.Name, Step{Result: OK, Text: t.Name + " is built in: it needs no network and no key"})
 			continue
 		}
-		p, err := d.place(c.BaseURL, &c.Timeouts)
+		p, err := d.providerPlace(c, t.Provider)
 		if err != nil {
 			return nil, err
-		}
-		p.named, p.protocol = true, protocolOf(c.Protocol)
-		if p.tls, err = snapshot.UpstreamTLS(c.TLS); err != nil {
-			return nil, cannotf("%s: %v", c.Name, err)
-		}
-		p.fields = bytes.Clone(t.Provider.Upstream.ExtraFields)
-		for _, f := range t.Provider.Upstream.IfMissing {
-			p.fields = append(p.fields, f.Line...)
 		}
 		p.asking = &asking{provider: c.Name, model: name, p: t.Provider, models: []string{t.Model}}
 		s.places = append(s.places, p)

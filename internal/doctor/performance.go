@@ -47,7 +47,7 @@ func hostStep(h *journey.Host) Step {
 	line := func(format string, args ...any) { step.Lines = append(step.Lines, fmt.Sprintf(format, args...)) }
 	line("CPU: %d%% of %d busy, %d%% taken by others on the machine (steal)", h.CPU, h.CPUs, h.Steal)
 	if h.MemoryMax > 0 {
-		line("memory: this process needs %s; a process may have %s", sizeText(h.Memory), sizeText(h.MemoryMax))
+		line("memory: this process needs %s; a process may have %s", fault.Size(h.Memory), fault.Size(h.MemoryMax))
 	}
 	if h.FilesMax > 0 {
 		line("descriptors: %d of %d that a process may have", h.Files, h.FilesMax)
@@ -56,24 +56,12 @@ func hostStep(h *journey.Host) Step {
 		line("sockets: %d TCP; outgoing connections to one address have %d ports", h.Ports, h.PortsMax)
 	}
 	if h.DiskFree > 0 {
-		line("disk: %s free, a small write takes %s", sizeText(h.DiskFree), fault.Span(h.DiskWrite))
+		line("disk: %s free, a small write takes %s", fault.Size(h.DiskFree), fault.Span(h.DiskWrite))
 	}
 	if h.Swap > 0 {
-		line("swap: %s/s", sizeText(h.Swap))
+		line("swap: %s/s", fault.Size(h.Swap))
 	}
 	return step
-}
-
-func sizeText(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%d GiB", n>>30)
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 10<<10:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d B", n)
 }
 
 // upstreamMetrics reads the metrics of the upstream's host.
@@ -193,14 +181,14 @@ func metricsStep(m probe.Metrics, status int) Step {
 	}
 	if total := m.Value("node_memory_MemTotal_bytes"); total > 0 {
 		free := m.Value("node_memory_MemAvailable_bytes")
-		say(free < total/20, "memory: %s of %s available", sizeText(int64(free)), sizeText(int64(total)))
+		say(free < total/20, "memory: %s of %s available", fault.Size(int64(free)), fault.Size(int64(total)))
 	}
 	if m.Has("node_vmstat_oom_kill") {
 		kills := m.Value("node_vmstat_oom_kill")
 		say(kills > 0, "processes that the kernel killed for want of memory since it started: %.0f", kills)
 	}
 	if size, free, where := m.FullestDisk(); size > 0 {
-		say(free < size/20, "disk: %s of %s free at %s", sizeText(int64(free)), sizeText(int64(size)), clip(where))
+		say(free < size/20, "disk: %s of %s free at %s", fault.Size(int64(free)), fault.Size(int64(size)), clip(where))
 	}
 	if most := m.Value("node_filefd_maximum"); most > 0 {
 		used := m.Value("node_filefd_allocated")

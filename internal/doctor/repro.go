@@ -25,7 +25,8 @@ type ReproOptions struct {
 	Unsafe bool
 	// Only is "direct", "gateway", or "" for both.
 	Only string
-	// Query and Headers ("Name: value") are sent beside what is kept, which has neither.
+	// Query is sent in place of the kept one, Headers ("Name: value") in place of kept fields of the same names and
+	// beside the others.
 	Query   string
 	Headers []string
 	// Body is sent in place of the kept one, when not nil.
@@ -37,7 +38,8 @@ type Repro struct {
 	CallID      string       `json:"call_id"`
 	Method      string       `json:"method"`
 	Path        string       `json:"path"`
-	Service     string       `json:"service"`
+	Service     string       `json:"service,omitempty"`
+	Model       string       `json:"model,omitempty"` // as the caller named it, of a call to a model
 	Target      string       `json:"target"`
 	Kept        ReproAnswer  `json:"kept"`
 	Direct      *ReproAnswer `json:"direct,omitempty"`
@@ -87,17 +89,22 @@ func Reproduce(ctx context.Context, o ReproOptions) (*Repro, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := o.again()
 	if d.gen, err = o.Compile(o.Config); err != nil {
 		return nil, cannotf("the configuration cannot be put together: %v", err)
 	}
 	defer d.gen.Retire(nil)
+	if svc == nil {
+		return d.reproduceModel(ctx, &o)
+	}
 	p, err := d.target(&o, svc)
 	if err != nil {
 		return nil, err
 	}
 	j := o.Call
 	r := &Repro{CallID: j.ID.String(), Method: j.Method, Path: j.Path, Service: j.Service, Target: p.target(), Kept: keptAnswer(j, o.Kind), sent: d.began}
-	rq := request{method: j.Method, body: o.Body, fields: []byte(headerLines(o.Headers))}
+	rq := request{method: j.Method, body: o.Body, fields: s.fields}
+	r.Notes = append(r.Notes, s.notes(&o, "services."+svc.Name+".keep_bodies")...)
 	r.Notes = append(r.Notes, p.notes(&o, svc)...)
 	if rq.body == nil {
 		rq.body = j.RequestBody
@@ -105,7 +112,7 @@ func Reproduce(ctx context.Context, o ReproOptions) (*Repro, error) {
 	if len(rq.body) > 0 && headField(rq.fields, "content-type") == "" {
 		kind := contentType(rq.body)
 		rq.fields = append(rq.fields, "Content-Type: "+kind+"\r\n"...)
-		r.Notes = append(r.Notes, "the caller's Content-Type is not kept: "+kind+" is sent, by the looks of the body (--header)")
+		r.Notes = append(r.Notes, "no Content-Type is kept: "+kind+" is sent, by the looks of the body (--header)")
 	}
 	if len(rq.body) == 0 {
 		rq.body = nil
@@ -113,12 +120,13 @@ func Reproduce(ctx context.Context, o ReproOptions) (*Repro, error) {
 	route := routeOf(svc, j.Route)
 	if o.Only != "gateway" {
 		direct := rq
-		direct.path = d.upstreamPath(p, j, route) + query(o.Query)
+		direct.path, direct.fields = d.upstreamPath(p, j, route)+query(s.query), without(rq.fields, &svc.Upstream.Headers)
 		r.Direct = answerOfRepro(d.send(ctx, p, direct))
 		r.Script = script(&o, svc, p, &direct, r)
 	}
 	if o.Only != "direct" && o.Gateway != "" {
-		if r.Gateway, err = d.throughIt(ctx, &o, route, rq); err != nil {
+		rq.path = j.Path + query(s.query)
+		if r.Gateway, err = d.throughIt(ctx, &o, route, rq, "apikey: "); err != nil {
 			return nil, err
 		}
 	}
@@ -133,25 +141,22 @@ func Reproduce(ctx context.Context, o ReproOptions) (*Repro, error) {
 func (d *doctor) reproducible(o *ReproOptions) (*catalog.Service, error) {
 	j := o.Call
 	switch {
-	case j.Model != "" || j.Provider != "":
-		return nil, cannotf("it is a call to a model: bodies of those are never kept. causeway doctor --ask model:%s puts a question to the same providers", j.Model)
-	case j.Service == "":
-		return nil, cannotf("the call reached no service: nothing was sent to an upstream, and its explanation says why")
+	case j.Service == "" && j.Model == "":
+		return nil, cannotf("the call reached no service and no model: nothing was sent to an upstream, and its explanation says why")
 	case j.RPC != nil:
 		return nil, cannotf("it is a gRPC call, whose messages are not kept whole")
-	case o.Config == nil || o.Config.Services[j.Service] == nil:
+	case o.Config == nil:
+		return nil, cannotf("no configuration is known")
+	case j.Service != "" && o.Config.Services[j.Service] == nil:
 		return nil, cannotf("%s has no service %q any more", d.configName(), j.Service)
 	}
-	svc := o.Config.Services[j.Service]
-	if o.Body == nil && j.BytesIn > 0 {
-		switch {
-		case j.RequestBody == nil:
-			return nil, cannotf("the request had a body of %d bytes, and it is not kept: set services.%s.keep_bodies to failures, or give the body (--body FILE)", j.BytesIn, j.Service)
-		case bytes.Contains(j.RequestBody, []byte("[masked]")):
-			return nil, cannotf("secrets were masked in the kept body, so that it is not what the caller sent: give the whole body (--body FILE)")
-		case int64(len(j.RequestBody)) != j.BytesIn:
-			return nil, cannotf("of the request's body %d of %d bytes are kept: give the whole body (--body FILE)", len(j.RequestBody), j.BytesIn)
-		}
+	svc := o.Config.Services[j.Service] // nil for a model
+	s, keep := o.again(), keepModels
+	if svc != nil {
+		keep = "services." + svc.Name + ".keep_bodies"
+	}
+	if err := o.wholeBody(keep, &s); err != nil {
+		return nil, err // before it is asked whether it may be sent
 	}
 	switch j.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
@@ -210,10 +215,7 @@ func (d *doctor) target(o *ReproOptions, svc *catalog.Service) (*place, error) {
 
 // notes are what is not as the caller had it.
 func (p *place) notes(o *ReproOptions, svc *catalog.Service) []string {
-	list := []string{"the caller's header fields and query are not kept, and not sent (--header, --query)"}
-	if len(o.Headers) > 0 || o.Query != "" {
-		list[0] = "of the caller's header fields and query only what was given is sent: they are not kept"
-	}
+	var list []string
 	if o.Body != nil {
 		list = append(list, "the body is the one that was given, not the kept one")
 	}
@@ -283,7 +285,8 @@ func (d *doctor) send(ctx context.Context, p *place, rq request) *answer {
 }
 
 // throughIt sends the call to the gateway as a caller does.
-func (d *doctor) throughIt(ctx context.Context, o *ReproOptions, route *catalog.Route, rq request) (*ReproAnswer, error) {
+// The application's key goes in the field that key names.
+func (d *doctor) throughIt(ctx context.Context, o *ReproOptions, route *catalog.Route, rq request, key string) (*ReproAnswer, error) {
 	p, err := d.place(o.Gateway, nil)
 	if err != nil {
 		return nil, err
@@ -298,9 +301,8 @@ func (d *doctor) throughIt(ctx context.Context, o *ReproOptions, route *catalog.
 		}
 	}
 	if o.Key != "" {
-		p.fields = []byte("apikey: " + o.Key + "\r\n")
+		p.fields = []byte(key + o.Key + "\r\n")
 	}
-	rq.path = o.Call.Path + query(o.Query)
 	return answerOfRepro(d.send(ctx, p, rq)), nil
 }
 
@@ -309,13 +311,6 @@ func query(q string) string {
 		return ""
 	}
 	return "?" + q
-}
-
-func headerLines(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return strings.Join(list, "\r\n") + "\r\n"
 }
 
 // contentType guesses what a body is.
@@ -353,6 +348,13 @@ func answerOfRepro(g *answer) *ReproAnswer {
 		text = g.body
 	}
 	a.body, a.Bytes, a.Body = text, len(g.body), excerpt(text)
+	if k := fault.Kind(g.fields["causeway-finding"]); fault.Lookup(k) != nil { // what a gateway has read in an answer
+		a.Kind = k
+	}
+	var llm struct{ Error struct{ Causeway own } }
+	if a.CallID != "" && json.Unmarshal(g.body, &llm) == nil && fault.Lookup(llm.Error.Causeway.Kind) != nil {
+		a.Kind, a.Detail = llm.Error.Causeway.Kind, clip(llm.Error.Causeway.Detail)
+	}
 	var o own
 	if strings.HasPrefix(g.fields["content-type"], "application/problem+json") && json.Unmarshal(g.body, &o) == nil && fault.Lookup(o.Kind) != nil && a.CallID != "" {
 		a.Kind, a.Detail = o.Kind, clip(o.Detail)
@@ -367,6 +369,14 @@ func excerpt(body []byte) string {
 		return fault.Clean(string(body[:most])) + "..."
 	}
 	return fault.Clean(string(body))
+}
+
+// asked is what the call was for, as causeway doctor names it.
+func (r *Repro) asked() string {
+	if r.Model != "" {
+		return "model:" + r.Model
+	}
+	return "service:" + r.Service
 }
 
 // conclude says what the two answers mean.
@@ -398,14 +408,14 @@ func (r *Repro) conclude(o *ReproOptions) {
 		}
 		r.Meaning = fmt.Sprintf("%s; sent again %s it %s.", then, way, told(one))
 	case g.Kind == fault.KeyMissing || g.Kind == fault.KeyUnknown || g.Kind == fault.KeyExpired || g.Kind == fault.NotSubscribed:
-		r.Meaning = fmt.Sprintf("%s. Directly it %s. The gateway wants a key of an application that may call %s, which is not kept: the two can't be compared without one.", then, told(d), r.Service)
+		r.Meaning = fmt.Sprintf("%s. Directly it %s. The gateway wants a key of an application that may call %s, which is not kept: the two can't be compared without one.", then, told(d), r.asked())
 		r.Advice = []string{"Give a key with --key or CAUSEWAY_KEY."}
 	case failed(d) && failed(g):
 		r.Meaning = fmt.Sprintf("It fails both ways: directly it %s, through the gateway it %s. The upstream fails by itself, and the gateway tells it.", told(d), told(g))
 		r.Advice = []string{"Hand the script to the upstream's owner: it shows the failure without the gateway."}
 	case failed(d):
 		r.Meaning = fmt.Sprintf("Directly it %s, and through the gateway it %s: another target, a retry or the next moment answered. The failure comes and goes.", told(d), told(g))
-		r.Advice = []string{"Repeat it: the share that fails tells how often.", "causeway doctor service:" + r.Service + " asks each target."}
+		r.Advice = []string{"Repeat it: the share that fails tells how often.", "causeway doctor " + r.asked() + " asks each target."}
 	case failed(g):
 		r.Meaning = fmt.Sprintf("Directly it %s, and through the gateway it %s: the difference is in the gateway, or in what it sends.", told(d), told(g))
 		r.Advice = []string{differs(g.Kind)}
@@ -415,7 +425,7 @@ func (r *Repro) conclude(o *ReproOptions) {
 	case d.Status != g.Status:
 		r.Meaning = fmt.Sprintf("Directly it %s, and through the gateway it %s: a header that one way lacks, another target, or the upstream's state between the two.", told(d), told(g))
 	case k.Kind != "" || k.Status >= 500:
-		r.Meaning = fmt.Sprintf("%s, and now both ways it is %d: the cause is over, or lies in what is not kept (header fields, query), or in the moment.", then, d.Status)
+		r.Meaning = fmt.Sprintf("%s, and now both ways it is %d: the cause is over, or lies in what is not kept (credentials, what the upstream had in mind), or in the moment.", then, d.Status)
 		r.Advice = []string{"causeway explain " + r.CallID + " tells what was seen then."}
 	default:
 		r.Meaning = fmt.Sprintf("Both ways it is %d, as it was.", d.Status)

@@ -11,75 +11,136 @@ import (
 	"causeway/internal/fault"
 )
 
-// script is a POSIX shell script that makes the direct request with curl, for the upstream's owner. What the
-// configuration adds to calls may be secret: each such value is an environment variable that must be set.
-func script(o *ReproOptions, svc *catalog.Service, p *place, rq *request, r *Repro) string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("#!/bin/sh")
-	line("# The request of call %s as it was sent again to %s, without the gateway.", r.CallID, comment(p.target()))
-	line("# What was seen then: %s", comment(seen(&r.Kept)))
+// shellScript is a POSIX shell script that makes a request with curl, for the upstream's owner, as it is being
+// written. What the configuration adds to calls may be secret: each such value is an environment variable that must
+// be set. What the caller sent stands there as it is kept, without credentials.
+type shellScript struct {
+	b    strings.Builder
+	args []string
+	pipe string
+	url  string
+}
+
+func (w *shellScript) line(format string, args ...any) { fmt.Fprintf(&w.b, format+"\n", args...) }
+
+func newScript(p *place, rq *request, r *Repro) *shellScript {
+	w := &shellScript{args: []string{"curl -sS -i --max-time 120", "-X " + quoteShell(rq.method)}}
+	w.line("#!/bin/sh")
+	w.line("# The request of call %s as it was sent again to %s, without the gateway.", r.CallID, comment(p.target()))
+	w.line("# What was seen then: %s", comment(seen(&r.Kept)))
 	if r.Direct != nil {
-		line("# What was seen without the gateway on %s: %s", r.began(), comment(seen(r.Direct)))
+		w.line("# What was seen without the gateway on %s: %s", r.began(), comment(seen(r.Direct)))
 	}
 	for _, n := range r.Notes {
-		line("# Note: %s", comment(n))
+		w.line("# Note: %s", comment(n))
 	}
-	line("set -eu")
-	args := []string{"curl -sS -i --max-time 120", "-X " + quoteShell(rq.method)}
-	url := p.target() + rq.path
+	w.line("set -eu")
+	return w
+}
+
+// script is the direct request to a service's target.
+func script(o *ReproOptions, svc *catalog.Service, p *place, rq *request, r *Repro) string {
+	w := newScript(p, rq, r)
 	if p.unix() {
-		args = append(args, "--unix-socket "+quoteShell(p.url.Path))
-		url = "http://localhost" + rq.path
+		w.args = append(w.args, "--unix-socket "+quoteShell(p.url.Path))
 	} else if p.host != "" && p.host != p.url.Host {
-		args = append(args, "-H "+quoteShell("Host: "+p.host))
+		w.args = append(w.args, "-H "+quoteShell("Host: "+p.host))
 	}
 	switch {
 	case svc.Upstream.TLS.CAFile != "":
-		args = append(args, `--cacert "${UPSTREAM_CA_FILE:?the authority of the upstream, PEM}"`)
+		w.args = append(w.args, `--cacert "${UPSTREAM_CA_FILE:?the authority of the upstream, PEM}"`)
 	case svc.Upstream.TLS.InsecureSkipVerify:
-		args = append(args, "--insecure")
+		w.args = append(w.args, "--insecure")
 	}
 	if svc.Upstream.TLS.CertFile != "" {
-		args = append(args, `--cert "${UPSTREAM_CERT_FILE:?the client certificate}"`, `--key "${UPSTREAM_KEY_FILE:?its key}"`)
+		w.args = append(w.args, `--cert "${UPSTREAM_CERT_FILE:?the client certificate}"`, `--key "${UPSTREAM_KEY_FILE:?its key}"`)
 	}
 	switch svc.Upstream.Protocol {
 	case "h2":
-		args = append(args, "--http2")
+		w.args = append(w.args, "--http2")
 	case "h2c":
-		args = append(args, "--http2-prior-knowledge")
+		w.args = append(w.args, "--http2-prior-knowledge")
 	}
-	names := sortedKeys(svc.Upstream.Headers.Set)
-	names = append(names, sortedKeys(svc.Upstream.Headers.Add)...)
+	shown := map[string]bool{}
+	w.secret(sortedKeys(svc.Upstream.Headers.Set), shown)
+	w.secret(sortedKeys(svc.Upstream.Headers.Add), shown)
+	w.given(o, shown)
+	w.callers(rq.fields, shown)
+	w.body(rq, o.Body != nil)
+	path := rq.path
+	if o.Query != "" { // one that was given may be secret
+		path, _, _ = strings.Cut(path, "?")
+		w.url = `"?${QUERY:?the query that was sent}"`
+	}
+	return w.finish(p, path)
+}
+
+// secret adds fields whose values are environment variables.
+func (w *shellScript) secret(names []string, shown map[string]bool) {
+	for _, name := range names {
+		if lower := strings.ToLower(name); !shown[lower] {
+			shown[lower] = true
+			w.args = append(w.args, fmt.Sprintf(`-H "%s: ${%s:?value of the header %s}"`, name, variable(name), name))
+		}
+	}
+}
+
+// configured adds the fields that the configuration has in lines, as secrets.
+func (w *shellScript) configured(lines []byte, shown map[string]bool) {
+	for line := range strings.SplitSeq(string(lines), "\r\n") {
+		if name, value, ok := strings.Cut(line, ": "); ok && strings.EqualFold(name, "anthropic-version") && !shown["anthropic-version"] {
+			shown["anthropic-version"] = true // no secret
+			w.args = append(w.args, "-H "+quoteShell(name+": "+value))
+		} else if ok {
+			w.secret([]string{name}, shown)
+		}
+	}
+}
+
+// given adds the fields of --header, whose values may be secret.
+func (w *shellScript) given(o *ReproOptions, shown map[string]bool) {
+	var names []string
 	for _, h := range o.Headers {
 		name, _, _ := strings.Cut(h, ":")
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		args = append(args, fmt.Sprintf(`-H "%s: ${%s:?value of the header %s}"`, name, variable(name), name))
+	w.secret(names, shown)
+}
+
+// callers adds what is left of the fields that were sent: those that were kept.
+func (w *shellScript) callers(lines []byte, shown map[string]bool) {
+	for line := range strings.SplitSeq(string(lines), "\r\n") {
+		if name, _, ok := strings.Cut(line, ":"); ok && !shown[strings.ToLower(name)] && plainText([]byte(line)) {
+			w.args = append(w.args, "-H "+quoteShell(line))
+		}
 	}
-	if kind := headField(rq.fields, "content-type"); kind != "" && !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, "content-type") }) {
-		args = append(args, "-H "+quoteShell("Content-Type: "+kind))
-	}
-	pipe := ""
+}
+
+// body adds the body; one that was given stays a file.
+func (w *shellScript) body(rq *request, given bool) {
 	switch {
 	case len(rq.body) == 0:
-	case o.Body != nil:
-		args = append(args, `--data-binary "@${BODY_FILE:?file with the body that was sent}"`)
+	case given:
+		w.args = append(w.args, `--data-binary "@${BODY_FILE:?file with the body that was sent}"`)
 	case plainText(rq.body):
-		args = append(args, "--data-binary "+quoteShell(string(rq.body)))
+		w.args = append(w.args, "--data-binary "+quoteShell(string(rq.body)))
 	default:
-		pipe = "printf %s " + quoteShell(base64.StdEncoding.EncodeToString(rq.body)) + " | base64 -d | "
-		args = append(args, "--data-binary @-")
+		w.pipe = "printf %s " + quoteShell(base64.StdEncoding.EncodeToString(rq.body)) + " | base64 -d | "
+		w.args = append(w.args, "--data-binary @-")
 	}
-	if i := strings.IndexByte(url, '?'); i >= 0 {
-		url = url[:i] // a query may be secret as well
-		line(`%s%s \`+"\n"+`  %s"?${QUERY:?the query that was sent}"`, pipe, strings.Join(args, " \\\n  "), quoteShell(url))
-	} else {
-		line("%s%s \\\n  %s", pipe, strings.Join(args, " \\\n  "), quoteShell(url))
+	if len(rq.body) > 0 && headField(rq.fields, "content-type") == "" {
+		w.args = append(w.args, "-H 'Content-Type: application/json'")
 	}
-	return b.String()
+}
+
+func (w *shellScript) finish(p *place, path string) string {
+	url := p.target() + path
+	if p.unix() {
+		url = "http://localhost" + path
+	}
+	w.line("%s%s \\\n  %s%s", w.pipe, strings.Join(w.args, " \\\n  "), quoteShell(url), w.url)
+	return w.b.String()
 }
 
 func (r *Repro) began() string { return r.sent.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -78,7 +78,14 @@ func (d *doctor) subject(target string) (*subject, error) {
 	case "model":
 		return d.modelSubject(name)
 	}
-	p, err := d.place(target, nil)
+	if d.o.Config != nil && d.o.Config.Services[target] != nil {
+		return d.serviceSubject(target) // nobody's URL is one word
+	}
+	whole, err := withScheme(target)
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.place(whole, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +102,44 @@ func (d *doctor) subject(target string) (*subject, error) {
 		p.service = s.service.Name
 	}
 	return s, nil
+}
+
+// withScheme is a target as a URL where it was written without a scheme, as a browser takes it: 127.0.0.1:9001,
+// example.com/x, /run/app.sock.
+func withScheme(target string) (string, error) {
+	if strings.HasPrefix(target, "/") {
+		return "unix:" + target, nil
+	}
+	host, _, _ := strings.Cut(target, "/")
+	if strings.Contains(host, "@") {
+		return "", errCredentials
+	}
+	if target == "" || strings.Contains(target, "://") || strings.HasPrefix(target, "unix:") || strings.ContainsAny(host, " ?#") {
+		return target, nil
+	}
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = strings.Trim(host, "[]"), ""
+	}
+	ip, err := netip.ParseAddr(name)
+	switch {
+	case err == nil && ip.Is6() && port == "":
+		host = "[" + name + "]"
+	case err == nil, strings.EqualFold(name, "localhost"), strings.Contains(name, "."):
+	case port == "":
+		return "", cannotf("%q is no target: write a URL such as http://%s, or service:%s or model:%s for a name of the configuration", clip(target), clip(name), clip(name), clip(name))
+	case strings.TrimLeft(port, "0123456789") != "":
+		return target, nil // mailto:x and the like
+	}
+	scheme := "http://"
+	if port == "443" || port == "8443" || port == "" && err != nil && !strings.EqualFold(name, "localhost") {
+		scheme = "https://"
+	}
+	_, rest, slash := strings.Cut(target, "/")
+	if slash {
+		host += "/" + rest
+	}
+	return scheme + host, nil
 }
 
 func (d *doctor) needConfig(what string) error {
@@ -207,9 +252,15 @@ func portOf(u *url.URL) string {
 	return "80"
 }
 
+// errCredentials keeps what could be a password from being quoted.
+const errCredentials = cannot("the URL holds a user name or password; they would be shown: leave them out")
+
 // place reads a URL.
 func (d *doctor) place(text string, t *catalog.Timeouts) (*place, error) {
 	u, err := url.Parse(text)
+	if err != nil && strings.Contains(text, "@") || err == nil && u.User != nil {
+		return nil, errCredentials
+	}
 	if err != nil {
 		return nil, cannotf("%q is not a URL: %v", clip(text), errorOf(err))
 	}
@@ -225,11 +276,8 @@ func (d *doctor) place(text string, t *catalog.Timeouts) (*place, error) {
 	default:
 		return nil, cannotf("%q is no target: write a URL that begins with http://, https:// or unix:, or service:NAME, or model:NAME", clip(text))
 	}
-	switch {
-	case u.Hostname() == "":
+	if u.Hostname() == "" {
 		return nil, cannotf("%q has no host", clip(text))
-	case u.User != nil:
-		return nil, cannotf("the URL holds a user name or password; they would be shown: leave them out")
 	}
 	if u.Scheme == "https" {
 		p.protocol = wire.ProtocolAuto

@@ -45,6 +45,9 @@ func (d *doctor) verdict(s *subject) Verdict {
 	}
 	if e := fault.Lookup(main.Kind); e != nil {
 		v.Title, v.Cause = e.Title, e.Cause
+		if main.Kind == fault.IncompatibleResponse && s.model == "" { // the catalogue's words are about a provider's API
+			v.Title = "The answer is not what it says it is"
+		}
 		if len(v.Advice) == 0 {
 			v.Advice = e.OperatorAdvice
 		}

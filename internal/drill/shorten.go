@@ -7,10 +7,12 @@ import (
 	"causeway/internal/catalog"
 )
 
+// stays is the limit that is not made shorter: a busy host takes that long for what is well.
+const stays = 600 * time.Millisecond
+
 // Shorten is how long a limit is in the drill: the longer the configured one, the longer, but by far less: 2 s
 // become 1 s, 60 s become 2.1 s, ten minutes 2.9 s. What is at most 600 ms stays; 0 (off) stays off.
 func Shorten(d time.Duration) time.Duration {
-	const stays = 600 * time.Millisecond // a busy host takes that long for what is well
 	if d <= stays {
 		return d
 	}
@@ -32,7 +34,7 @@ func shorten(t catalog.Timeouts) catalog.Timeouts {
 // Health checks and breakers of a drill see a fault as soon as this.
 const (
 	mostInterval = 300 * time.Millisecond
-	mostCheck    = 150 * time.Millisecond
+	mostCheck    = stays // less fails on a busy host with targets that are well, and takes them out
 	mostOpen     = 30 * time.Second
 	minCalls     = 3
 	mostBackoff  = 50 * time.Millisecond

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -48,6 +50,9 @@ func TestInputThatIsNotAsItShould(t *testing.T) {
 		{"gzip that is damaged", file("d.gz", append(bytes.Clone(packed.Bytes()[:40]), bytes.Repeat([]byte{7}, 100)...)), 0, true, "could not be read beyond"},
 		{"a last line without its end", file("e.log", []byte(strings.TrimSuffix(good, "\n"))), 1, false, ""},
 		{"lines that end in CR LF", file("f.log", []byte(strings.ReplaceAll(good, "\n", "\r\n"))), 1, false, ""},
+		{"UTF-16, as PowerShell writes it", file("k.log", wideText(good+good, binary.LittleEndian)), 2, false, ""},
+		{"UTF-16, the other way round", file("l.log", wideText(good+"\U0001F600\r\n"+good, binary.BigEndian)), 2, false, ""},
+		{"UTF-16 that is cut in a character", file("m.log", append(wideText(good, binary.LittleEndian), 'x')), 1, false, ""},
 		{"blocks of zero bytes, as after a crash", file("g.log", []byte(good+strings.Repeat("\x00", 4096)+"\n"+good)), 2, false, "1 line with bytes that no text has"},
 		{"a program", file("h.log", bytes.Repeat([]byte{0x7f, 'E', 0, 1, '\n', 0xff}, 1000)), 0, true, "bytes that no text has"},
 		{"a text that is no log", file("i.log", []byte("hello\nthere\n")), 0, true, "no line of it has a form that is known"},
@@ -68,6 +73,14 @@ func TestInputThatIsNotAsItShould(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wideText is a text in UTF-16 with its mark.
+func wideText(text string, order binary.AppendByteOrder) (b []byte) {
+	for _, u := range append([]uint16{0xfeff}, utf16.Encode([]rune(text))...) {
+		b = order.AppendUint16(b, u)
+	}
+	return b
 }
 
 // endless gives a log of any size without keeping it: what before, a fill of n bytes, what after.
@@ -137,7 +150,7 @@ func TestALineWithoutEndCostsNoMemory(t *testing.T) {
 	if r.Failures != 2 || used > 16<<20 {
 		t.Errorf("%d failures, %d KiB of memory", r.Failures, used>>10)
 	}
-	if text := string(r.Text(nil, time.UTC, false)); !strings.Contains(text, "1 line longer than 512 KiB: only the beginning was read, and 63 MiB") {
+	if text := string(r.Text(nil, time.UTC, false)); !strings.Contains(text, "1 line longer than 512 KiB: only the beginning was read, and 64 MiB") {
 		t.Error(text)
 	}
 }

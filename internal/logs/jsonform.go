@@ -77,14 +77,14 @@ func (p *parser) json(b []byte, e *entry) bool {
 // member takes what one member says.
 func (p *parser) member(r *record, e *entry, key, v []byte, text bool) {
 	switch string(key) {
-	case "status", "DownstreamStatus", "statusCode", "sc_status":
+	case "status", "DownstreamStatus", "statusCode", "sc_status", "status_code", "http_status", "response_status", "resp_status":
 		if number(v) >= 0 {
 			r.status = v
 		}
 		r.traefik = r.traefik || key[0] == 'D'
 	case "response_code":
 		r.status, r.envoy = v, true
-	case "OriginStatus", "upstream_status":
+	case "OriginStatus", "upstream_status", "ust":
 		r.upStatus = v
 	case "time", "ts", "@timestamp", "timestamp", "start_time", "StartUTC", "time_iso8601", "time_local", "msec", "t", "__REALTIME_TIMESTAMP":
 		p.memberTime(e, v, text)
@@ -126,9 +126,11 @@ func (p *parser) member(r *record, e *entry, key, v []byte, text bool) {
 		}
 	case "Duration":
 		r.took, r.unit = v, 1
-	case "duration_ms":
+	case "duration_ms", "latency_ms", "response_time_ms":
 		r.took, r.unit = v, second/1000
-	case "request_time":
+	case "duration_us", "us":
+		r.took, r.unit = v, second/1000000
+	case "request_time", "rt":
 		r.took = v
 	case "kind":
 		if text && fault.Lookup(fault.Kind(v)) != nil {
@@ -143,12 +145,32 @@ func (p *parser) member(r *record, e *entry, key, v []byte, text bool) {
 			r.caddy = true
 			r.errorLog = bytes.HasPrefix(v, []byte("http.log.error"))
 		}
+	default:
+		if text {
+			p.byValue(e, v)
+		}
+	}
+}
+
+// byValue takes what a member of a name of somebody's own says by the form of its value: a request's line, a time.
+func (p *parser) byValue(e *entry, v []byte) {
+	switch {
+	case len(v) < 10:
+	case e.method == nil && e.target == nil && v[0] >= 'A' && v[0] <= 'Z' && bytes.Contains(v, []byte(" HTTP/")):
+		if verb := bytes.IndexByte(v, ' '); verb >= 3 && verb <= 8 && verb+1 < len(v) && v[verb+1] == '/' {
+			e.request(v)
+		}
+	case e.time == 0 && len(v) >= 19 && len(v) <= 40 && (v[0] == '[' || v[0] >= '0' && v[0] <= '9'):
+		if v[0] == '[' || v[4] == '-' || v[2] == '/' { // no number, which can be anything
+			p.memberTime(e, v, true)
+		}
 	}
 }
 
 // memberTime reads a time in any of the forms that JSON logs have: a text, or a number of seconds,
 // milliseconds, microseconds or nanoseconds, which its size tells apart.
 func (p *parser) memberTime(e *entry, v []byte, text bool) {
+	v = bytes.Trim(v, "[]") // gunicorn's %(t)s
 	if t, _, zoned, ok := p.cal.iso(v); ok {
 		e.time, e.zoned = t, zoned
 		return

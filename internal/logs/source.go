@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"causeway/internal/fault"
 )
 
 // LongestLine is how many bytes of one line are read; what stands behind them is passed over and
@@ -96,6 +98,9 @@ func (s *source) open() error {
 			return fmt.Errorf("%s: %w", s.path, err)
 		}
 		s.in, s.close = z, func() { z.Close(); file.Close() }
+	case len(magic) >= 2 && (magic[0] == 0xff && magic[1] == 0xfe || magic[0] == 0xfe && magic[1] == 0xff):
+		_, _ = in.Discard(2) // Peek has it
+		s.in = &wide{in: in, big: magic[0] == 0xfe}
 	case bytes.Equal(magic, []byte("LPKS")):
 		file.Close()
 		return fmt.Errorf("%s is a journal in its binary form: journalctl --file %s -o short-iso | causeway doctor logs -", s.path, s.path)
@@ -197,7 +202,7 @@ func (s *source) notes() []string {
 		say("it could not be read beyond line %d: %v", s.line, s.failed)
 	}
 	if s.long > 0 {
-		say("%s longer than %d KiB: only the beginning was read, and %s of them were passed over", count(s.long, "line"), LongestLine/2>>10, size(s.longBytes))
+		say("%s longer than %s: only the beginning was read, and %s of them were passed over", count(s.long, "line"), fault.Size(LongestLine/2), fault.Size(s.longBytes))
 	}
 	if s.binary > 0 {
 		say("%s with bytes that no text has (binary data, or blocks that were never written): passed over", count(s.binary, "line"))
@@ -236,17 +241,4 @@ func count(n int64, noun string) string {
 		return text + " " + noun + "es"
 	}
 	return text + " " + noun + "s"
-}
-
-// size is a number of bytes as a person reads it.
-func size(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return strconv.FormatInt(n>>30, 10) + " GiB"
-	case n >= 10<<20:
-		return strconv.FormatInt(n>>20, 10) + " MiB"
-	case n >= 10<<10:
-		return strconv.FormatInt(n>>10, 10) + " KiB"
-	}
-	return count(n, "byte")
 }

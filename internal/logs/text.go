@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"causeway/internal/fault"
 )
 
 // Text appends the report as a person reads it: what failed, why and what to change, the most
@@ -189,7 +191,7 @@ func (w *writer) files(r *Report) {
 			w.line("   %s: %s", name, w.paint(red, "not read: "+shorten([]byte(f.Error))))
 			continue
 		}
-		w.line("   %s: %s, %s%s", name, count(f.Lines, "line"), size(f.Bytes), forms(f.Forms))
+		w.line("   %s: %s, %s%s", name, count(f.Lines, "line"), fault.Size(f.Bytes), forms(f.Forms))
 		for _, n := range f.Notes {
 			w.line("     - %s", shorten([]byte(n)))
 		}

@@ -111,14 +111,16 @@ func Read(text []byte, o Options) *Report {
 	r.objects(body, head)
 	r.pages(body, head)
 	r.foreign(bytes.TrimSpace(body), head)
-	r.troubles(string(r.lines(plain)))
+	words := string(r.lines(plain))
+	r.troubles(words)
+	r.codes(words, false)
 	return r.done(plain)
 }
 
 // prepare bounds a text and takes out what terminals and editors put in.
 func (r *reader) prepare(text []byte) []byte {
 	if len(text) > Most {
-		r.r.Notes = append(r.r.Notes, fmt.Sprintf("only the first %d KiB were read, of more", Most>>10))
+		r.r.Notes = append(r.r.Notes, "only the first "+fault.Size(Most)+" were read, of more")
 		text = text[:Most]
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))

@@ -89,6 +89,71 @@ func TestPastedTexts(t *testing.T) {
 	}
 }
 
+// A code is known by itself, and within a sentence that is nobody's.
+func TestCodesAlone(t *testing.T) {
+	o := options()
+	for _, c := range []struct {
+		text string
+		kind fault.Kind
+		who  string
+	}{
+		{"insufficient_quota", fault.QuotaExhausted, "OpenAI"},
+		{"'insufficient_quota'", fault.QuotaExhausted, "OpenAI"},
+		{"our log says code=insufficient_quota again", fault.QuotaExhausted, "OpenAI"},
+		{"overloaded_error", fault.Overloaded, "Anthropic"},
+		{"RESOURCE_EXHAUSTED", fault.ProviderRateLimited, "Google"},
+		{"rate_limit_exceeded", fault.ProviderRateLimited, "OpenAI"},
+		{"context_length_exceeded", fault.ContextTooLong, "OpenAI"},
+		{"UNAVAILABLE", fault.Overloaded, "Google"},
+		{"INTERNAL", fault.ProviderError, "Google"},
+		{"INTERNAL is a word of many", "", ""},
+		{"ThrottlingException", fault.ProviderRateLimited, "AWS"},
+		{"An error occurred (AccessDeniedException) when calling the InvokeModel operation", fault.ProviderKeyRejected, "AWS"},
+		{"DeploymentNotFound", fault.ModelNotFound, "Azure"},
+		{"openai.RateLimitError", fault.ProviderRateLimited, "OpenAI SDK"},
+		{"anthropic.OverloadedError", fault.Overloaded, "Anthropic SDK"},
+		{"model_not_found", fault.ModelNotFound, "Causeway"}, // a kind as well
+		{"OOMKilled", fault.ClosedBeforeResponse, "Kubernetes"},
+		{"command terminated with exit code 137", fault.ClosedBeforeResponse, "system"},
+		{"the child ended: signal 9", fault.ClosedBeforeResponse, "system"},
+		{"exit code 1", "", ""},
+		{"CrashLoopBackOff", fault.NoHealthyTarget, "Kubernetes"},
+		{"curl 28", fault.FirstByteTimeout, "curl"},
+		{"curl error 6", fault.DNSNotFound, "curl"},
+		{"ConnectionRefusedError", fault.ConnectionRefused, ""},
+		{"ENFILE", fault.GatewayFilesExhausted, ""},
+		{"httpx.ConnectError", "", "httpx"},
+		{"httpx.ConnectError: All connection attempts failed", "", "httpx"},
+		{"httpx.ConnectError: [Errno 111] Connection refused", fault.ConnectionRefused, "httpx"},
+		{"SSL: CERTIFICATE_VERIFY_FAILED", fault.TLSUnknownAuthority, ""},
+		{"ssl.SSLCertVerificationError: certificate verify failed: certificate has expired (_ssl.c:1000)", fault.TLSCertificateExpired, ""},
+		{"javax.net.ssl.SSLHandshakeException", "", "Java"},
+	} {
+		r := Read([]byte(c.text), o)
+		if c.who == "" && c.kind == "" {
+			if len(r.Findings) != 0 {
+				t.Errorf("%s: %+v", c.text, r.Findings[0])
+			}
+			continue
+		}
+		if len(r.Findings) != 1 || r.Findings[0].Kind != c.kind || !strings.Contains(r.Findings[0].Who, c.who) {
+			t.Errorf("%s: %s", c.text, r.Text(nil, false))
+			continue
+		}
+		if f := r.Findings[0]; f.Title == "" || f.Meaning == "" || len(f.Advice)+len(f.Likely) == 0 || f.Retry == "" || f.Cause == "" {
+			t.Errorf("%s: it tells too little: %+v", c.text, f)
+		}
+	}
+	for word, c := range codes {
+		if word != strings.ToLower(word) || c.kind != "" && fault.Lookup(c.kind) == nil {
+			t.Errorf("%s can't be found, or has a kind that is none", word)
+		}
+		if f := Read([]byte(word), o).Findings; len(f) == 0 || len(f[0].Advice)+len(f[0].Likely) == 0 || f[0].Retry == "" || f[0].Title == "" {
+			t.Errorf("%s alone tells too little: %+v", word, f)
+		}
+	}
+}
+
 // A line of a server's log is one thing, and not the error of a client as well whose words it has.
 func TestALogsLineIsToldOnce(t *testing.T) {
 	const line = `2026/11/23 10:00:00 [error] 12#12: *3 upstream timed out (110: Connection timed out) while reading response header from upstream, client: 10.0.0.1, server: x, request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:8000/", host: "x"`

@@ -49,6 +49,7 @@ type trouble struct {
 	meaning string
 	cause   fault.Cause
 	advice  []string
+	vague   bool // told only where nothing else is: its words wrap those of the cause
 }
 
 // troubles come in the order in which they are asked: what lies deeper first, since exceptions wrap one another.
@@ -78,14 +79,14 @@ var troubles = []trouble{
 	{kind: fault.DNSServerFailure, any: []string{"EAI_AGAIN", "Temporary failure in name resolution", "server misbehaving", "Try again (name resolution)", "DNS_PROBE_FINISHED_BAD"}},
 	{kind: fault.DNSNotFound, any: []string{
 		"Name or service not known", "nodename nor servname", "ENOTFOUND", "Could not resolve host", "no such host", "UnknownHostException", "No address associated with hostname",
-		"Name does not resolve", "ERR_NAME_NOT_RESOLVED", "Failed to resolve '", "getaddrinfo failed", "No such host is known", "Failed to open TCP connection to (getaddrinfo", "php_network_getaddresses",
+		"Name does not resolve", "ERR_NAME_NOT_RESOLVED", "Failed to resolve '", "DNS_PROBE_FINISHED_NXDOMAIN", "ERR_DNS", "ClientConnectorDNSError", "getaddrinfo failed", "No such host is known", "Failed to open TCP connection to (getaddrinfo", "php_network_getaddresses",
 	}},
 	{kind: fault.ConnectionRefused, any: []string{
-		"Connection refused", "connection refused", "ECONNREFUSED", "actively refused", "WinError 10061", "ERR_CONNECTION_REFUSED", "Errno 111]", "Errno 61]", "Connect call failed", "Couldn't connect to server",
+		"Connection refused", "connection refused", "ECONNREFUSED", "actively refused", "WinError 10061", "ERR_CONNECTION_REFUSED", "Errno 111]", "Errno 61]", "Connect call failed", "Couldn't connect to server", "ConnectionRefusedError", "SocketException (111)", "SocketException (10061)",
 	}},
 	{kind: fault.Unroutable, any: []string{"No route to host", "no route to host", "EHOSTUNREACH", "Network is unreachable", "network is unreachable", "ENETUNREACH", "ERR_ADDRESS_UNREACHABLE"}},
 	{kind: fault.GatewayPortsExhausted, title: "This machine has no local port left", meaning: "The connection was not even begun: all local ports towards this address are in use, most of them by connections that have ended (TIME_WAIT).", any: []string{"Cannot assign requested address", "EADDRNOTAVAIL", "cannot assign requested address"}},
-	{kind: fault.GatewayFilesExhausted, title: "This process has no file descriptor left", meaning: "The connection was not even begun: the process that says so has as many files and connections open as it may.", any: []string{"Too many open files", "EMFILE", "too many open files"}},
+	{kind: fault.GatewayFilesExhausted, title: "This process has no file descriptor left", meaning: "The connection was not even begun: the process that says so has as many files and connections open as it may.", any: []string{"Too many open files", "EMFILE", "ENFILE", "too many open files"}},
 	{
 		title: "The caller's own pool of connections is full", cause: fault.Caller, meaning: "No request was sent: all connections of the client's own pool were in use for longer than it waits for one.",
 		any:    []string{"PoolTimeout", "Timeout waiting for connection from pool", "ConnectionPoolTimeoutException", "QueuePool limit"},
@@ -99,7 +100,7 @@ var troubles = []trouble{
 	{kind: fault.IdleTimeout, any: []string{"UND_ERR_BODY_TIMEOUT", "Operation too slow"}},
 	{kind: fault.FirstByteTimeout, any: []string{
 		"Read timed out", "ReadTimeout", "read timeout=", "Operation timed out after", "UND_ERR_HEADERS_TIMEOUT", "awaiting response headers", "Client.Timeout exceeded", "context deadline exceeded",
-		"ESOCKETTIMEDOUT", "APITimeoutError", "Request timed out", "ServerTimeoutError", "SocketTimeoutException", "HttpClient.Timeout", "timeout of ", "HttpTimeoutException", "Net::ReadTimeout", "asyncio.exceptions.TimeoutError", "TimeoutError", "The read operation timed out",
+		"ESOCKETTIMEDOUT", "APITimeoutError", "Request timed out", "i/o timeout", "TaskCanceledException", "CURLE_OPERATION_TIMEDOUT", "ServerTimeoutError", "SocketTimeoutException", "HttpClient.Timeout", "timeout of ", "HttpTimeoutException", "Net::ReadTimeout", "asyncio.exceptions.TimeoutError", "TimeoutError", "The read operation timed out",
 	}, but: "code = DeadlineExceeded"},
 	{kind: fault.TruncatedBody, any: []string{
 		"IncompleteRead", "incomplete chunked read", "without sending complete message body", "ChunkedEncodingError", "InvalidChunkLength", "ClientPayloadError", "transfer closed with", "Premature close",
@@ -108,7 +109,7 @@ var troubles = []trouble{
 	{kind: fault.StaleConnection, any: []string{"server closed idle connection"}},
 	{kind: fault.ClosedBeforeResponse, any: []string{
 		"RemoteDisconnected", "Server disconnected", "ServerDisconnectedError", "Empty reply from server", "socket hang up", "Remote end closed connection", "other side closed", "NoHttpResponseException",
-		"failed to respond", "UND_ERR_SOCKET", "ERR_EMPTY_RESPONSE", "Unexpected end of file from server", "ERR_CONNECTION_CLOSED", "The response ended prematurely", "end of file reached",
+		"failed to respond", "UND_ERR_SOCKET", "ERR_EMPTY_RESPONSE", "Unexpected end of file from server", "ERR_CONNECTION_CLOSED", "IncompleteMessage", "upstream prematurely closed", "connection_termination", "The response ended prematurely", "end of file reached",
 	}},
 	{kind: fault.ResetDuringUpload, any: []string{"EPIPE", "Broken pipe", "broken pipe", "BrokenPipeError"}},
 	{kind: fault.ResetBeforeResponse, any: []string{
@@ -117,13 +118,22 @@ var troubles = []trouble{
 	{kind: fault.HTTP2EnhanceYourCalm, any: []string{"ENHANCE_YOUR_CALM", "too_many_pings"}},
 	{kind: fault.HTTP2StreamRefused, any: []string{"REFUSED_STREAM"}},
 	{kind: fault.HTTP2Draining, any: []string{"GOAWAY", "ERR_HTTP2_GOAWAY_SESSION", "graceful_stop"}},
-	{kind: fault.HTTP2StreamReset, any: []string{"was not closed cleanly", "stream error: stream ID", "ERR_HTTP2_STREAM_ERROR", "RST_STREAM", "StreamReset"}},
+	{kind: fault.HTTP2StreamReset, any: []string{"was not closed cleanly", "stream error: stream ID", "ERR_HTTP2_STREAM_ERROR", "ERR_HTTP2_PROTOCOL_ERROR", "RST_STREAM", "StreamReset"}},
 	{kind: fault.ResponseHeaderTooLarge, any: []string{"HPE_HEADER_OVERFLOW", "UND_ERR_HEADERS_OVERFLOW", "server response headers exceeded", "got more than 100 headers", "got more than 65536 bytes when reading header line", "LineTooLong"}},
 	{kind: fault.NotHTTP, any: []string{"Received HTTP/0.9 when not allowed", "illegal status line", "BadStatusLine", "Parse Error: Expected HTTP/", "malformed HTTP response", "malformed HTTP status code", "HPE_INVALID_CONSTANT", "ERR_INVALID_HTTP_RESPONSE", "The server committed a protocol violation", "Unexpected status line"}},
 	{kind: fault.MalformedResponse, any: []string{"HPE_INVALID", "malformed MIME header", "illegal header line", "Weird server reply", "LocalProtocolError", "RemoteProtocolError"}},
 	{kind: fault.IncompatibleResponse, any: []string{
 		"JSONDecodeError", "Expecting value: line 1 column 1", "Unexpected token", "Unexpected end of JSON", "invalid character '<' looking for beginning", "SyntaxError: JSON.parse", "APIResponseValidationError", "ContentTypeError",
 	}},
+	{
+		kind: fault.TLSUnknownAuthority, vague: true, title: "The certificate was not accepted, and the text does not say why", meaning: "The client's check of the server's certificate failed: mostly an issuer that it does not trust, else the name or the dates. The words after CERTIFICATE_VERIFY_FAILED say which. The request was not sent.",
+		any: []string{"CERTIFICATE_VERIFY_FAILED", "SSLCertVerificationError", "certificate verify failed", "ClientConnectorCertificateError", "CertificateException", "SSLPeerUnverifiedException"},
+	},
+	{
+		vague: true, title: "The TLS handshake failed, and the text does not say why", cause: fault.Configuration, meaning: "TCP was connected; the two did not agree on TLS, or one did not take the other's certificate. The request was not sent.",
+		any:    []string{"SSLHandshakeException", "javax.net.ssl.SSLException", "ssl.SSLError", "SSLError", "OpenSSL::SSL::SSLError", "ClientConnectorSSLError"},
+		advice: []string{"openssl s_client -connect HOST:PORT -servername HOST </dev/null tells which: the chain, its dates, the version.", "causeway doctor https://HOST:PORT looks at each of them."},
+	},
 	{
 		title: "A proxy that the client is told to use is in the way", cause: fault.Configuration, meaning: "The client goes through an outgoing proxy (HTTP_PROXY, HTTPS_PROXY), and that proxy could not be reached, or did not let the call out.",
 		any:    []string{"ProxyError", "Cannot connect to proxy", "Tunnel connection failed", "CONNECT tunnel failed", "Proxy Authentication Required", "ERR_PROXY_CONNECTION", "ERR_TUNNEL_CONNECTION", "proxyconnect tcp"},
@@ -143,14 +153,24 @@ var troubles = []trouble{
 		advice: []string{"Look at the answer's status with curl first: if it is 5xx, that is the failure.", "Allow the page's origin: policies.cors of the service, add_header Access-Control-Allow-Origin ... always (nginx), the framework's CORS middleware."},
 	},
 	{
-		title: "The SDK could not get an answer, and does not say why", cause: fault.Network, meaning: "APIConnectionError hides what happened: the exception behind it (__cause__, error.cause) has it.",
+		vague: true, title: "The SDK could not get an answer, and does not say why", cause: fault.Network, meaning: "APIConnectionError hides what happened: the exception behind it (__cause__, error.cause) has it.",
 		any:    []string{"APIConnectionError", "Connection error."},
 		advice: []string{"Print the cause: except openai.APIConnectionError as e: print(repr(e.__cause__)). In Node: console.error(err.cause). Paste that.", "Look at OPENAI_BASE_URL (base_url) and at HTTPS_PROXY: a wrong address is the usual reason."},
 	},
 	{
-		title: "The fetch failed, and the text does not say why", cause: fault.Network, meaning: "fetch hides what happened: error.cause has it in Node; a browser tells it in its console and network tab only.",
+		vague: true, title: "The fetch failed, and the text does not say why", cause: fault.Network, meaning: "fetch hides what happened: error.cause has it in Node; a browser tells it in its console and network tab only.",
 		any:    []string{"fetch failed", "Failed to fetch", "NetworkError when attempting", "Network Error", "Load failed"},
 		advice: []string{"In Node: console.error(err.cause), and paste that.", "In a browser: the network tab has the entry; a blocked CORS answer, a refused connection and a certificate that is not trusted look the same to the page."},
+	},
+	{
+		vague: true, title: "The connection could not be made, and the text does not say why", cause: fault.Network, meaning: "Name, TCP or TLS: the exception's own text, or the one that it wraps, says which of them. The request was not sent.",
+		any:    []string{"ConnectError", "ClientConnectorError", "java.net.ConnectException", "HttpHostConnectException", "Faraday::ConnectionFailed", "NewConnectionError", "SocketException", "ClientConnectionError", "Failed to establish a new connection", "Max retries exceeded", "ConnectionError", "Failed to connect to"},
+		advice: []string{"Paste the whole text: the words after the exception's name (refused, timed out, not known) decide.", "causeway doctor URL looks at name, TCP, TLS and HTTP in turn."},
+	},
+	{
+		vague: true, title: "The exchange broke off, and the text does not say how", cause: fault.Network, meaning: "The connection stood; then it was closed, reset, or something came that is not HTTP.",
+		any:    []string{"urllib3.exceptions.ProtocolError", "hyper::Error", "reqwest::Error", "HttpRequestException", "requests.exceptions.RequestException", "java.io.IOException"},
+		advice: []string{"Paste the whole text, with the exceptions behind it (__cause__, source(), Caused by).", "causeway doctor URL asks the same address and tells what comes back."},
 	},
 }
 
@@ -181,7 +201,7 @@ func (r *reader) troubles(text string) {
 	}
 	for _, t := range troubles {
 		seen := containsAny(text, t.any)
-		if seen == "" || t.but != "" && strings.Contains(text, t.but) || seen == "dial tcp" && !strings.Contains(text, "i/o timeout") {
+		if seen == "" || t.vague && len(r.r.Findings) > 0 || t.but != "" && strings.Contains(text, t.but) || seen == "dial tcp" && !strings.Contains(text, "i/o timeout") {
 			continue
 		}
 		r.add(Finding{
@@ -203,7 +223,7 @@ func retryOf(t *trouble) fault.Verdict {
 	return ""
 }
 
-var curlCode = regexp.MustCompile(`curl: \((\d{1,3})\)`)
+var curlCode = regexp.MustCompile(`(?i)\bcurl(?: error)?:? \(?(\d{1,3})\b`)
 
 // curlKinds are the kinds of curl's exit codes (https://curl.se/libcurl/c/libcurl-errors.html).
 var curlKinds = map[int]fault.Kind{

@@ -23,6 +23,11 @@ func (r *reader) word(text string) {
 	if len(text) > 80 || strings.ContainsAny(text, "\n{<") {
 		return
 	}
+	if known := fault.Lookup(fault.Kind(text)) != nil; !known {
+		if r.codes(text, true); len(r.r.Findings) > 0 {
+			return
+		}
+	}
 	name := strings.ToLower(strings.NewReplacer("-", "_", " ", "_").Replace(strings.TrimPrefix(text, fault.FailuresPath)))
 	if e := fault.Lookup(fault.Kind(name)); e != nil && kindWord.MatchString(strings.TrimPrefix(text, fault.FailuresPath)) {
 		advice := e.OperatorAdvice

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// Whoever asks at the wrong place, or with the wrong token, is told which of them is wrong.
+func TestWhereAnExplanationIsAskedFor(t *testing.T) {
+	const id = "01KAPZQ4M8X3V7N2T5R9W6YB1C"
+	console := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer good" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = w.Write([]byte("explained " + r.URL.Path))
+	}))
+	defer console.Close()
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Causeway-Call-Id", id)
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer gateway.Close()
+	t.Setenv("CAUSEWAY_SERVER", "")
+	t.Setenv("CAUSEWAY_TOKEN", "")
+	empty := t.TempDir()
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		out  string
+		err  string
+	}{
+		{"by its id", []string{id, "--server", console.URL, "--token", "good"}, 0, "explained /api/v1/calls/" + id, ""},
+		{"by the address in help", []string{"/.causeway/calls/" + id, "--server", console.URL, "--token", "good"}, 0, "explained /api/v1/calls/" + id, ""},
+		{"by the whole address in help", []string{"https://api.example.com/gw/.causeway/calls/" + id, "--server", console.URL, "--token", "good"}, 0, "explained /api/v1/calls/" + id, ""},
+		{"without a token", []string{id, "--server", console.URL}, 2, "", "asks for a personal access token"},
+		{"with a token that is wrong", []string{id, "--server", console.URL, "--token", "stale"}, 2, "", "does not take this personal access token"},
+		{"at the gateway's address", []string{id, "--server", gateway.URL, "--token", "good"}, 2, "", "is where a gateway takes calls; --server takes the address of its console"},
+		{"at what is no URL", []string{id, "--server", "console", "--token", "good"}, 2, "", `--server "console" is not a URL such as`},
+		{"in a folder that is none", []string{id, "--data", empty}, 2, "", "no instance runs on the data folder " + empty},
+	} {
+		code, out, err := causeway(append([]string{"explain"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(out, tt.out) || !strings.Contains(err, tt.err) || strings.Count(err, "\n") > 1 || strings.Contains(err, "stale") {
+			t.Errorf("%s: exit %d\n%s\n%s", tt.name, code, out, err)
+		}
+	}
+}
