@@ -74,7 +74,7 @@ func TestWrongUse(t *testing.T) {
 			got := causeway(t, strings.Fields(r.args)...)
 			oneLine(t, got, 2, r.parts...)
 			lacks(t, "standard error", got.err, "secret")
-			if took := time.Since(begun); took > 10*time.Second {
+			if took := time.Since(begun); took > patience {
 				t.Errorf("it took %v to say so", took)
 			}
 		})
@@ -307,7 +307,7 @@ services:
 	}
 	oneLine(t, causeway(t, "proxy", "http://127.0.0.1:1", "--data", data, "--listen", "0.0.0.0:0", "--console", "127.0.0.1:0"), 2, "--allow-open")
 	g := launch(t, "", withArgs("--config", file, "--allow-open"), listenOn("0.0.0.0:0"))
-	if !g.awaitReady(patience) {
+	if !g.awaitReady(ample) {
 		t.Errorf("with --allow-open it does not start: %s", g.errs.all())
 	}
 }
@@ -348,7 +348,7 @@ func TestExplainCommand(t *testing.T) {
 	oneLine(t, causeway(t, "explain", a.id, "--server", g.Console), 2, g.Console, "--token", "CAUSEWAY_TOKEN")
 	oneLine(t, causeway(t, "explain", a.id, "--server", g.Console, "--token", "cw_pat_wrong"), 2, g.Console)
 	oneLine(t, causeway(t, "explain", noSuchCall, "--server", g.Console, "--token", token), 1, noSuchCall)
-	oneLine(t, causeway(t, "explain", a.id, "--server", g.URL, "--token", token), 1, a.id) // the gateway is no console
+	oneLine(t, causeway(t, "explain", a.id, "--server", g.URL, "--token", token), 2, g.URL, "its console") // the gateway is none
 
 	// Without a process the folder is read.
 	want(t, "exit code of the gateway", g.stop(t), 0)
@@ -397,8 +397,13 @@ func TestStandardOutput(t *testing.T) {
 
 	second := serve(t, "", inData(first.Data), withEnv("CAUSEWAY_ADMIN_PASSWORD="))
 	t.Logf("ready on an existing folder after %v, on a new one after %v", second.Ready, first.Ready)
-	if second.Ready > 2*time.Second {
-		t.Errorf("ready after %v", second.Ready)
+	for n := 1; second.Ready > max(2*time.Second, 2*first.Ready); n++ {
+		if n == 5 {
+			t.Errorf("ready after %v at best", second.Ready)
+			break
+		}
+		want(t, "exit code", second.stop(t), 0) // a busy machine may have kept it waiting
+		second = serve(t, "", inData(first.Data), withEnv("CAUSEWAY_ADMIN_PASSWORD="))
 	}
 	fetch(t, client(t), "GET", second.URL+"/nowhere", nil)
 	second.signal(t, os.Interrupt)

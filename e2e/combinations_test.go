@@ -132,7 +132,7 @@ func TestCombinations(t *testing.T) {
 	l.service("gzip_lie_wrong_length", once, gzipLieCut(t).URL)
 	twice := breakerTrial(t)
 	l.service("breaker_opened_by_two", "retries: {max: 0}, breaker: {failures: 50%, min_calls: 2, open_for: 1m}, "+patientLimits, resetThenCutHead(t).URL)
-	l.service("breaker_trial_hangs", "retries: {max: 0}, breaker: {failures: 50%, min_calls: 2, open_for: 1s}, "+shortLimits, twice.URL)
+	l.service("breaker_trial_hangs", "retries: {max: 0}, breaker: {failures: 50%, min_calls: 2, open_for: 3s}, "+shortLimits, twice.URL)
 	l.service("all_unhealthy", once+", health: {interval: 100ms, timeout: 100ms, unhealthy_after: 1}",
 		at("connection_refused"), l.peer(t, "status_500", none).URL, at("no_answer"))
 	l.service("refused_then_cut_head", once, at("connection_refused"), at("header_cut_fin"))
@@ -140,7 +140,7 @@ func TestCombinations(t *testing.T) {
 	l.service("full_queue_then_refused", again+"timeouts: {connect: 300ms}", at("connect_timeout"), at("connection_refused"))
 	strange, other := l.peer(t, "tls_unknown_authority", none), l.peer(t, "tls_name_mismatch", none)
 	l.service("strange_ca_then_other_name", once+tlsOf(other), strange.URL, other.URL)
-	l.service("h2_refused_then_stall", onceShort+", protocol: h2c", at("h2_refused_stream"), at("h2_stall"))
+	l.service("h2_refused_then_stall", again+strings.Replace(patientLimits, "idle: 10s", "idle: 400ms", 1)+", protocol: h2c", at("h2_refused_stream"), at("h2_stall"))
 	l.service("traceback_then_nginx", "retries: {max: 1, on: [500]}, "+patientLimits, tracebackThenNginx(t).URL)
 	l.service("limited_before_dead", "retries: {max: 0}", at("connection_refused"))
 	l.config.WriteString("    policies: {rate_limit: {requests: 1, per: 1h, by: service}}\n")

@@ -65,7 +65,7 @@ func judgeLogs(t *testing.T, want string, failures int64, advice string, files .
 		}
 		return v.Failures == failures && len(v.Causes) > 0 && v.Causes[0].ID == want && v.Causes[0].Failures == failures
 	}
-	for deadline := time.Now().Add(5 * time.Second); !ok() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); !ok() && time.Now().Before(deadline); {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if !ok() {

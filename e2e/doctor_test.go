@@ -202,7 +202,7 @@ func TestDoctor(t *testing.T) {
 		{"an expired certificate", trusting(listenTLS(t, expired.pair)), 1, "tls_certificate_expired", "expired 2 d"},
 		{"a certificate for another name", trusting(listenTLS(t, other.pair)), 1, "tls_name_mismatch", "other.example"},
 		{"it never answers", []string{"--timeout", "3s", hang.URL}, 1, "first_byte_timeout", ""},
-		{"a body without an end", []string{endless}, 0, "", "1024 KiB, the rest was not read"},
+		{"a body without an end", []string{endless}, 0, "", "1 MiB, the rest was not read"},
 		{"a line of a gigabyte", []string{longLine.URL}, 1, "response_header_too_large", ""},
 		{"a name that is not there", []string{"--resolver", dns, "http://nobody.test:" + port}, 1, "dns_not_found", "nobody.test"},
 		{"IPv6 does not work, IPv4 does", []string{"--resolver", dns, "http://both.test:" + port}, 0, "", "fd99::1"},
@@ -212,7 +212,7 @@ func TestDoctor(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d, r := examined(t, 20*time.Second, c.args...)
+			d, r := examined(t, ample, c.args...)
 			all := r.err + d.Verdict.Detail + "\n" + strings.Join(slices.Concat(d.Verdict.Evidence, d.Verdict.Advice, d.Verdict.Warnings), "\n")
 			for _, s := range d.Steps {
 				all += "\n" + s.Text + "\n" + strings.Join(s.Lines, "\n")
@@ -250,7 +250,7 @@ func TestDoctorTellsTheFamiliesApart(t *testing.T) {
 	go func() { _ = s.Serve(six) }()
 	t.Cleanup(func() { _ = s.Close() })
 	dns := zone(t, map[string][]string{"both.test": {"127.0.0.1", "::1"}})
-	d, r := examined(t, 20*time.Second, "--resolver", dns, "http://both.test:"+port)
+	d, r := examined(t, ample, "--resolver", dns, "http://both.test:"+port)
 	want(t, "exit code", r.code, 1)
 	want(t, "the verdict", d.Verdict.Kind, "upstream_unavailable")
 	if _, text := d.step(t, "tcp"); !strings.Contains(text, "127.0.0.1") || !strings.Contains(text, "::1") {
@@ -302,13 +302,13 @@ providers:
 		t.Fatalf("%s%s", r.out, r.err)
 	}
 
-	d, r := examined(t, 20*time.Second, "--config", file, "service:it")
+	d, r := examined(t, ample, "--config", file, "service:it")
 	_, hop := d.step(t, "redirects")
 	contains(t, "the redirect", hop, "private", "--allow-private")
 	want(t, "requests behind the redirect", seen(), "")
 	lacks(t, "the report", r.out+r.err, secret)
 
-	d, r = examined(t, 20*time.Second, "--config", file, "--allow-private", "service:it")
+	d, r = examined(t, ample, "--config", file, "--allow-private", "service:it")
 	contains(t, "what came behind the redirect", seen(), "/private")
 	lacks(t, "what came behind the redirect", seen(), secret)
 	lacks(t, "the report", r.out+r.err, secret)
@@ -316,7 +316,7 @@ providers:
 		t.Errorf("the configured host did not get its header: %+v", d.Steps)
 	}
 
-	_, r = examined(t, 20*time.Second, "--config", file, "--allow-private", "model:ai/x")
+	_, r = examined(t, ample, "--config", file, "--allow-private", "model:ai/x")
 	want(t, "exit code", r.code, 1)
 	lacks(t, "what came behind the redirect", seen(), secret)
 	lacks(t, "the report", r.out+r.err, secret)
@@ -374,7 +374,7 @@ models:
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d, r := examined(t, 20*time.Second, append([]string{"--config", file}, c.args...)...)
+			d, r := examined(t, ample, append([]string{"--config", file}, c.args...)...)
 			want(t, "exit code", r.code, c.code)
 			want(t, "the verdict", d.Verdict.Kind, c.kind)
 			contains(t, "the report", r.out, c.says...)
@@ -405,7 +405,7 @@ func TestDoctorWithLogFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, r := examined(t, 20*time.Second, "--log", access, "--log", errors, "--log", filepath.Join(dir, "missing.log"), "http://"+gone)
+	d, r := examined(t, ample, "--log", access, "--log", errors, "--log", filepath.Join(dir, "missing.log"), "http://"+gone)
 	want(t, "exit code", r.code, 1)
 	want(t, "the verdict", d.Verdict.Kind, "connection_refused")
 	result, said := d.step(t, "log files")

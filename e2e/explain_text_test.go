@@ -27,7 +27,7 @@ func TestExplainText(t *testing.T) {
 		{"an unknown text", "", []string{"hello world"}, 1, []string{"not recognised", "hello world"}},
 		{"nothing", "", []string{"-"}, 1, []string{"the text is empty"}},
 		{"bytes that are no text", "\x00\x01\x02\xff\x1b[2J", []string{"-"}, 1, []string{"not recognised"}},
-		{"more than is read", strings.Repeat("y", 1<<20) + "\nECONNREFUSED", []string{"-"}, 1, []string{"only the first 1024 KiB"}},
+		{"more than is read", strings.Repeat("y", 1<<20) + "\nECONNREFUSED", []string{"-"}, 1, []string{"only the first 1 MiB"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

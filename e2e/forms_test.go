@@ -156,7 +156,9 @@ func TestWebSocketCloses(t *testing.T) {
 			c.reset()
 		}
 	})
-	g := serve(t, fmt.Sprintf("version: 1\nservices:\n  ws: {access: open, routes: [{path: /ws/*}], upstream: {targets: [{url: %q}], retries: {max: 0}, timeouts: {idle: 500ms}}}\n", up.URL))
+	// Only what stalls meets a short limit, so that a busy machine meets no other.
+	g := serve(t, fmt.Sprintf("version: 1\nservices:\n  ws: {access: open, routes: [{path: /ws/*}], upstream: {targets: [{url: %[1]q}], retries: {max: 0}, timeouts: {idle: 20s}}}\n"+
+		"  stall: {access: open, routes: [{path: /ws/stall}], upstream: {targets: [{url: %[1]q}], retries: {max: 0}, timeouts: {idle: 500ms}}}\n", up.URL))
 	open := func(t *testing.T, path string) (*caller, *answer) {
 		c := dial(t, g.Addr)
 		c.send(t, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path, g.Addr)

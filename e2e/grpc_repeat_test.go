@@ -162,9 +162,9 @@ func TestGRPCUnavailableIsRepeatedWhereItIsSafe(t *testing.T) {
 // there is something to tell, and neither is the longest silence.
 func TestGRPCStreamsMayBeSlow(t *testing.T) {
 	t.Parallel()
-	slow := "protocol: h2c, timeouts: {idle: 100ms, first_byte: 100ms}"
+	slow := "protocol: h2c, timeouts: {idle: 500ms, first_byte: 500ms}"
 	g := serve(t, "version: 1\nserver: {min_rate: 1MiB, min_rate_after: 100ms}\nservices:\n"+rpcService("slow", "/grpc.testing.*", "http://"+grpcServer(t), slow))
-	s := rpc(t, "-addr", g.Addr, "-kind", "upload", "-responses", "4", "-pause", "150ms", "-size", "10")[0]
+	s := rpc(t, "-addr", g.Addr, "-kind", "upload", "-responses", "4", "-pause", "700ms", "-size", "10")[0]
 	want(t, "code", s.Code.String(), "OK")
 	want(t, "bytes that the server got", s.Bytes, 40)
 }

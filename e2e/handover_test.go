@@ -97,7 +97,7 @@ func sizeOfHandover() handoverSize {
 	if os.Getenv("CAUSEWAY_HANDOVER") == "full" {
 		return handoverSize{rate: 1000, reloads: 100, handOvers: 20, certificates: 20, drain: 15 * time.Second}
 	}
-	return handoverSize{rate: 300, reloads: 8, handOvers: 3, certificates: 3, drain: 4 * time.Second}
+	return handoverSize{rate: 300, reloads: 8, handOvers: 3, certificates: 3, drain: 10 * time.Second}
 }
 
 // Reloads, hand-overs to new processes and changes of the certificate, while calls come in on kept
@@ -365,7 +365,7 @@ func TestHandOverThatFails(t *testing.T) {
 	g := &gateway{Data: shortDir(t), File: config}
 	g.configure(t, good)
 	g.process = start(t, nil, program, "serve", "--config", config, "--data", g.Data, "--listen", "127.0.0.1:0", "--console", "127.0.0.1:0")
-	if !g.awaitReady(patience) {
+	if !g.awaitReady(ample) {
 		t.Fatalf("not ready: %s", g.errs.all())
 	}
 	g.admin = socketClient(t, g.Data)

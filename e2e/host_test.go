@@ -3,7 +3,9 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -116,9 +118,12 @@ func TestDescriptorsRunOut(t *testing.T) {
 func TestMemoryRunsLow(t *testing.T) {
 	t.Parallel()
 	up := mirror(t)
+	enough := make(chan struct{})
+	release := sync.OnceFunc(func() { close(enough) })
+	t.Cleanup(release)
 	silent := listenRaw(t, func(c *rawConn) {
 		if rq, _ := c.request(); rq != nil {
-			time.Sleep(3 * time.Second)
+			<-enough
 		}
 	})
 	g := serve(t, fmt.Sprintf(`
@@ -146,19 +151,24 @@ applications:
 			statuses <- a.status
 		}()
 	}
-	low := 0
-	for range 15 {
-		if s := <-statuses; s == 503 {
+	for low := 0; low < 12; {
+		select {
+		case s := <-statuses:
+			if s != http.StatusServiceUnavailable {
+				t.Fatalf("a large call got %d, and %d were refused", s, low)
+			}
 			low++
+		case <-time.After(2 * patience):
+			t.Fatalf("only %d of 20 were refused", low)
 		}
 	}
 	want(t, "a small call meanwhile", fetch(t, client(t), "GET", g.URL+"/up/x", nil).status, 200)
-	want(t, "most were refused", low >= 12, true)
 	want(t, "counted", g.sum(t, "causeway_calls_refused_total", `reason="memory"`) >= 12, true)
 	if u := g.usage(t); u.anonymous > 200<<20 {
 		t.Errorf("the gateway took %v", u)
 	}
-	for range 5 {
+	release()
+	for range 20 - 12 {
 		<-statuses
 	}
 	eventually(t, "what was reserved to be given back", func() bool { return g.metric(t, "causeway_memory_reserved_bytes") == 0 })

@@ -92,7 +92,7 @@ func TestHTTP2Upstreams(t *testing.T) {
 	old.StartTLS()
 	t.Cleanup(old.Close)
 	oldTrust := fmt.Sprintf("tls: {ca_file: %q, server_name: example.com}", pemFile(t, old.Certificate().Raw))
-	health := ", health: {path: /healthz, interval: 50ms, unhealthy_after: 1}"
+	health := ", health: {path: /healthz, interval: 50ms, timeout: 10s, unhealthy_after: 1}"
 	g := serve(t, "version: 1\nservices:\n"+
 		openService("h2c", fmt.Sprintf("targets: [{url: %q}], protocol: h2c", plain.URL)+health)+
 		openService("h2", fmt.Sprintf("targets: [{url: %q}], protocol: h2, %s", secure.URL, trust)+health)+
@@ -185,6 +185,8 @@ func TestDrainingHTTP2UpstreamsLoseNothing(t *testing.T) {
 	}
 	for range 6 {
 		time.Sleep(80 * time.Millisecond)
+		before := calls.Load()
+		eventually(t, "some calls at this server", func() bool { return calls.Load() >= before+5 })
 		old := now
 		now = begin()
 		if err := old.Shutdown(t.Context()); err != nil {
@@ -195,9 +197,6 @@ func TestDrainingHTTP2UpstreamsLoseNothing(t *testing.T) {
 	wg.Wait()
 	_ = now.Close()
 	t.Logf("%d calls, %v moved", calls.Load(), g.targetMetric(t, "target_http2_moved_total", "s", "http://"+addr))
-	if calls.Load() < 20 {
-		t.Errorf("only %d calls", calls.Load())
-	}
 }
 
 // TestProvidersSpeakHTTP2: streams of a provider that agrees to HTTP/2 share one connection.

@@ -18,6 +18,13 @@ import (
 // the machine may be busy.
 const patience = 20 * time.Second
 
+// ample is how long a test waits for the start of a program, and for a state: many programs may start at once.
+const ample = 45 * time.Second
+
+// atOnce is how long what waits for nothing may take on a busy machine: far less than any of the gateway's limits
+// that it would wait for, which are 10 s at least.
+const atOnce = 5 * time.Second
+
 // lines collects what a process prints.
 type lines struct {
 	mu      sync.Mutex

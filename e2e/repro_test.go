@@ -100,7 +100,7 @@ applications:
 	}
 	contains(t, "the differences", strings.Join(rep.Differences, "\n"), `body /way: directly "direct", through the gateway "gateway"`)
 	lacks(t, "the differences", strings.Join(rep.Differences, "\n"), "/path", "/n")
-	contains(t, "the notes", strings.Join(rep.Notes, "\n"), "header fields and query")
+	contains(t, "the notes", strings.Join(rep.Notes, "\n"), "credentials are never kept")
 	contains(t, "the script", rep.Script, "${UPSTREAM_X_API_KEY:?", "${QUERY:?")
 
 	// Without a key the gateway can't be asked as the caller did; that is said and no difference.

@@ -79,11 +79,11 @@ func (s *sufferer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *sufferer) up(t *testing.T) {
 	t.Helper()
+	var l net.Listener
+	var err error
 	if s.addr == "" {
-		s.addr = "127.0.0.1:0"
-	}
-	l, err := net.Listen("tcp", s.addr)
-	if err != nil {
+		l = listenFree(t) // at a port that nobody else is given while it is down
+	} else if l, err = net.Listen("tcp", s.addr); err != nil {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
@@ -133,6 +133,7 @@ type load struct {
 	began time.Time
 	mu    sync.Mutex
 	list  []made
+	late  time.Duration // the most that the load itself was late, for want of a CPU
 	stop  context.CancelFunc
 	done  chan struct{}
 }
@@ -149,12 +150,18 @@ func startLoad(t *testing.T, rate int, call func(context.Context, *http.Client) 
 		defer calls.Wait()
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
+		last := l.began
 		for n := 0; ; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
+			now := time.Now()
+			l.mu.Lock()
+			l.late = max(l.late, now.Sub(last)-5*time.Millisecond)
+			l.mu.Unlock()
+			last = now
 			for due := int(time.Since(l.began).Seconds() * float64(rate)); n < due; n++ {
 				calls.Go(func() {
 					at := time.Now()
@@ -206,9 +213,34 @@ func p99(list []made) time.Duration {
 	return took[len(took)*99/100]
 }
 
-// endure puts one of three targets through an outage under load.
+// endure puts one of three targets through an outage under load. What goes wrong on a machine that could not keep the
+// load up itself, in the ordinary tests, says nothing: then it is done again with half of the load.
 func endure(t *testing.T, o ordeal, mode string, targets []*sufferer, call func(context.Context, *http.Client) (bool, string)) {
 	t.Helper()
+	for n := 1; ; n++ {
+		wrong, busy := suffer(t, o, mode, targets, call)
+		if len(wrong) > 0 && busy && !o.full {
+			if n < 4 {
+				t.Logf("once more: the machine was too busy (%s)", strings.Join(wrong, "; "))
+				o.rate /= 2
+				c := &http.Client{Timeout: patience}
+				eventually(t, "it is well again", func() bool { ok, _ := call(t.Context(), c); return ok })
+				continue
+			}
+			t.Skipf("the machine is too busy to tell: %s", strings.Join(wrong, "; "))
+		}
+		for _, w := range wrong {
+			t.Error(w)
+		}
+		return
+	}
+}
+
+// suffer tells what went wrong, and whether the machine was too busy: the load was late, or slow before anything was
+// bad.
+func suffer(t *testing.T, o ordeal, mode string, targets []*sufferer, call func(context.Context, *http.Client) (bool, string)) (wrong []string, busy bool) {
+	t.Helper()
+	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	bad := targets[1]
 	total := func() (n int64) {
 		for _, s := range targets {
@@ -249,17 +281,20 @@ func endure(t *testing.T, o ordeal, mode string, targets []*sufferer, call func(
 	t.Logf("%s at %d/s: %d of %d calls lost (%.3f %%), p99 %s healthy and %s in the outage, the bad target's share %.2f %%, back in use after %s",
 		mode, o.rate, n, len(all), 100*float64(n)/float64(len(all)), healthy.Round(10*time.Microsecond), suffering.Round(10*time.Microsecond), share, back.Round(10*time.Millisecond))
 	if float64(n) > 0.001*float64(len(all))+1 {
-		t.Errorf("%d of %d calls were lost: %v", n, len(all), says)
+		fail("%d of %d calls were lost: %v", n, len(all), says)
 	}
 	if allowed := max(2, float64(allCalls)*0.02); float64(badCalls) > allowed {
-		t.Errorf("the bad target got %d of %d calls", badCalls, allCalls)
+		fail("the bad target got %d of %d calls", badCalls, allCalls)
 	}
 	if back == 0 || back > 10*time.Second {
-		t.Errorf("it was back in use after %s", back)
+		fail("it was back in use after %s", back)
 	}
 	if most := 2*healthy + hangs; o.full && suffering > most {
-		t.Errorf("p99 in the outage is %s, above %s", suffering, most)
+		fail("p99 in the outage is %s, above %s", suffering, most)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return wrong, l.late > hangs/5 || healthy > hangs/5
 }
 
 func getOK(url string) func(context.Context, *http.Client) (bool, string) {

@@ -501,7 +501,7 @@ func TestCallerLeaves(t *testing.T) {
 		select {
 		case at := <-gone:
 			t.Logf("%s: the upstream was left after %v", where, at.Sub(left))
-			if at.Sub(left) > time.Second {
+			if at.Sub(left) > atOnce {
 				t.Errorf("%s: the upstream was left only after %v", where, at.Sub(left))
 			}
 		case <-time.After(patience):

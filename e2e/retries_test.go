@@ -133,7 +133,11 @@ func TestRetriesOnlyWhereSafe(t *testing.T) {
 	for _, r := range rows {
 		u := startRepeater(t, r.name)
 		upstreams[r.name] = u
-		config += openService(r.name, fmt.Sprintf("targets: [{url: %q}], timeouts: {first_byte: 300ms}, retries: {backoff: 1ms%s}", u.URL, r.extra))
+		firstByte := "20s" // only silence meets a short limit, so that a busy machine meets no other
+		if strings.HasPrefix(r.how, "silence") {
+			firstByte = "600ms"
+		}
+		config += openService(r.name, fmt.Sprintf("targets: [{url: %q}], timeouts: {first_byte: %s}, retries: {backoff: 1ms%s}", u.URL, firstByte, r.extra))
 	}
 	g := serve(t, config)
 	for _, r := range rows {
@@ -250,7 +254,7 @@ func TestBackoff(t *testing.T) {
 	for i, least := range []time.Duration{100, 200, 400} {
 		least *= time.Millisecond
 		pause := times[i+1].Sub(times[i])
-		if pause < least-5*time.Millisecond || pause > 2*least+time.Second {
+		if pause < least-5*time.Millisecond || pause > 2*least+atOnce {
 			t.Errorf("pause %d was %v, want %v to %v", i+1, pause, least, 2*least)
 		}
 	}
@@ -260,7 +264,7 @@ func TestBackoff(t *testing.T) {
 func TestCallerLeavesDuringBackoff(t *testing.T) {
 	t.Parallel()
 	u := startRepeater(t, "s")
-	g := serve(t, "version: 1\nservices:\n"+openService("s", fmt.Sprintf("targets: [{url: %q}], retries: {max: 3, backoff: 2s}", u.URL)))
+	g := serve(t, "version: 1\nservices:\n"+openService("s", fmt.Sprintf("targets: [{url: %q}], retries: {max: 3, backoff: 10s}", u.URL)))
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	done := make(chan struct{})
@@ -269,18 +273,16 @@ func TestCallerLeavesDuringBackoff(t *testing.T) {
 		_, _ = try(ctx, client(t), "GET", g.URL+"/s/503", nil)
 	}()
 	eventually(t, "the first attempt", func() bool { return len(u.attempts()) == 1 })
+	time.Sleep(300 * time.Millisecond) // its answer has come: the pause is 2.5 s at least
 	leave()
 	<-done
 	begun := time.Now()
 	eventually(t, "the call has ended", func() bool { return g.metric(t, "causeway_calls_in_flight") == 0 })
-	if took := time.Since(begun); took > 700*time.Millisecond {
+	if took := time.Since(begun); took > 2*time.Second {
 		t.Errorf("the call went on for %v after its caller had left", took)
 	}
 	want(t, "attempts", len(u.attempts()), 1)
-	rec := g.calls(t, "kind=caller_gone")
-	if len(rec) != 1 {
-		t.Fatalf("%d calls in the log whose caller left", len(rec))
-	}
+	eventually(t, "the call is in the log as one whose caller left", func() bool { return len(g.calls(t, "kind=caller_gone")) == 1 })
 }
 
 func TestTimeoutsAreNamed(t *testing.T) {
@@ -331,7 +333,7 @@ func TestTimeoutsAreNamed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if took < limit || took > limit+1500*time.Millisecond {
+			if took < limit || took > limit+atOnce { // the other limits are 20 s
 				t.Errorf("the call took %v, the limit is %v", took, limit)
 			}
 			rec := g.record(t, a.id)
@@ -354,14 +356,14 @@ func TestTimeoutsAreNamed(t *testing.T) {
 func TestTotalRunsOverAllAttempts(t *testing.T) {
 	t.Parallel()
 	u := startRepeater(t, "s")
-	g := serve(t, "version: 1\nservices:\n"+openService("s", fmt.Sprintf("targets: [{url: %q}], timeouts: {first_byte: 400ms, total: 1s}, retries: {max: 9, budget: 100%%, backoff: 20ms}", u.URL)))
+	g := serve(t, "version: 1\nservices:\n"+openService("s", fmt.Sprintf("targets: [{url: %q}], timeouts: {first_byte: 2s, total: 5s}, retries: {max: 9, budget: 100%%, backoff: 20ms}", u.URL)))
 	begun := time.Now()
 	a := fetch(t, client(t), "GET", g.URL+"/s/silence", nil)
 	took := time.Since(begun)
 	want(t, "status", a.line, "504 Gateway Timeout (total_timeout)")
-	contains(t, "the detail", a.problem(t).Detail, "timeouts.total", "1s")
-	if took < time.Second || took > 2*time.Second {
-		t.Errorf("the call took %v, its total is 1s", took)
+	contains(t, "the detail", a.problem(t).Detail, "timeouts.total", "5s")
+	if took < 5*time.Second || took > 5*time.Second+atOnce {
+		t.Errorf("the call took %v, its total is 5s", took)
 	}
 	want(t, "attempts", len(u.attempts()), 3)
 	rec := g.record(t, a.id)

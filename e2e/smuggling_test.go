@@ -56,12 +56,31 @@ func TestSmuggling(t *testing.T) {
 	for name, begin := range map[string]func(*testing.T) smuggleTarget{"go": smuggleGo, "node": smuggleNode, "nginx": smuggleNginx} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			smuggleThrough(t, begin(t))
+			calmly(t, func() bool { return smuggleThrough(t, begin(t)) })
 		})
 	}
 }
 
-func smuggleThrough(t *testing.T, target smuggleTarget) {
+// calmly repeats what says that the gateway has turned calls away, as one does that is late with its own work on a busy
+// machine.
+func calmly(t *testing.T, try func() bool) {
+	t.Helper()
+	for n := 1; !try(); n++ {
+		if n == 5 {
+			t.Skip("the machine is too busy: the gateway turns calls away")
+		}
+		t.Log("once more: the machine was too busy")
+	}
+}
+
+// turnedAway tells whether the gateway has refused calls because it was late with its own work.
+func (g *gateway) turnedAway(t *testing.T) bool {
+	t.Helper()
+	return g.sum(t, "causeway_calls_refused_total", `reason="late"`) > 0
+}
+
+// smuggleThrough returns false when calls were turned away, so that nothing can be told.
+func smuggleThrough(t *testing.T, target smuggleTarget) bool {
 	g := serve(t, "", proxying(target.url), withArgs("--log", "off"))
 	cases := smuggle.Cases()
 	got := make([]conversation, len(cases))
@@ -84,6 +103,9 @@ func smuggleThrough(t *testing.T, target smuggleTarget) {
 	all.Wait()
 	stop()
 	probes.Wait()
+	if g.turnedAway(t) {
+		return false
+	}
 
 	logged := map[string]int{}
 	for rec := range g.everyCall(t) {
@@ -124,6 +146,7 @@ func smuggleThrough(t *testing.T, target smuggleTarget) {
 		t.Errorf("the upstream saw only %d requests", served)
 	}
 	t.Logf("%d streams, %d requests understood", len(cases), served)
+	return true
 }
 
 // agree holds the answers of a stream to what the upstream understood of it.
@@ -211,6 +234,8 @@ func exchange(t *testing.T, addr string, from net.IP, c smuggle.Case) conversati
 			wait = patience
 		case c.Verdict == smuggle.MustServe:
 			wait = noneMore
+		case c.Verdict == smuggle.MustRefuse && len(answers) > len(c.Sees):
+			wait = atOnce // for the end of the connection
 		}
 		_ = conn.SetReadDeadline(earlier(deadline, time.Now().Add(wait)))
 		n, err := conn.Read(buf)
@@ -270,6 +295,9 @@ func probe(ctx context.Context, t *testing.T, url string) {
 		if err != nil {
 			t.Errorf("a probe failed: %v", err)
 			return
+		}
+		if a.status == http.StatusServiceUnavailable && strings.Contains(a.line, "gateway_overloaded") {
+			continue // calmly looks at those
 		}
 		if a.status != 200 || !strings.HasPrefix(string(a.body), "GET "+path) {
 			t.Errorf("probe %s got %s %q", path, a.line, clip(a.body))

@@ -208,6 +208,43 @@ func (w *twins) verdict(t *testing.T, a *answer) twin {
 	return x.Finding
 }
 
+// unstarved plays a scene, up to four times, until it ends with a pattern or the machine is no excuse: a busy one may
+// not let the scene go at the pace that is meant, which it tells, or the verdict is that the gateway's own host had
+// too little CPU, which says nothing of the upstream.
+func (w *twins) unstarved(t *testing.T, pattern string, scene func(n int) (x twin, meant bool)) twin {
+	t.Helper()
+	for n := 1; ; n++ {
+		x, meant := scene(n)
+		if x.Pattern == pattern || meant && x.Pattern != "gateway_host" {
+			return x
+		}
+		if n == 4 {
+			t.Skipf("the machine is too busy to tell: verdict %s %q", x.Kind, x.Pattern)
+		}
+		t.Logf("once more: the machine was too busy (verdict %s %q)", x.Kind, x.Pattern)
+	}
+}
+
+// again is the name of the upstream of a scene that is played for the n-th time, where what it has seen before would
+// count.
+func again(name string, n int) string {
+	if n == 1 {
+		return name
+	}
+	return fmt.Sprintf("%s-%d", name, n)
+}
+
+// paced makes a good call that takes d at the upstream, and tells whether it took not much longer.
+func (w *twins) paced(t *testing.T, name string, d time.Duration) bool {
+	t.Helper()
+	w.actors[name].does(after(d, goodTwin))
+	begun := time.Now()
+	a := w.call(t, "GET", "/"+name+"/a", "")
+	took := time.Since(begun)
+	time.Sleep(11 * time.Millisecond) // good answers are noted once in 10 ms
+	return a.status == 200 && took < d+60*time.Millisecond
+}
+
 // is holds a verdict to what it must be. A confidence of "" allows any but a certain one.
 func (x twin) is(t *testing.T, kind, pattern, cause, confidence string) {
 	t.Helper()
@@ -218,13 +255,16 @@ func (x twin) is(t *testing.T, kind, pattern, cause, confidence string) {
 	}
 }
 
+// twinPatience is the limit where none is to pass.
+const twinPatience = "20s"
+
 const twinServices = `
   %s:
     access: open
     routes: [{path: /%[1]s/a}, {path: /%[1]s/b}, {path: "/%[1]s/*"}]
     upstream:
       targets: [{url: "%s"}]
-      timeouts: {connect: 300ms, first_byte: %s, idle: 2s}
+      timeouts: {connect: %s, first_byte: %s, idle: 10s}
       retries: {max: 0}
 %s`
 
@@ -232,7 +272,11 @@ func (w *twins) service(t *testing.T, name, ip, firstByte string) *actor {
 	t.Helper()
 	a := startActor(t, ip, nil)
 	w.actors[name] = a
-	fmt.Fprintf(&w.config, twinServices, name, "http://"+a.addr, firstByte, "")
+	connect := twinPatience
+	if name == "queue" || name == "dropped" {
+		connect = "300ms"
+	}
+	fmt.Fprintf(&w.config, twinServices, name, "http://"+a.addr, connect, firstByte, "")
 	return a
 }
 
@@ -243,11 +287,15 @@ func TestTwins(t *testing.T) {
 	}
 	w := &twins{client: client(t), actors: map[string]*actor{}, said: map[string]string{}}
 	w.config.WriteString("version: 1\nservices:")
-	for i, name := range []string{"crash", "restart", "overload", "deadlock", "queue", "dropped", "ours", "theirs", "bug", "dead", "change", "stream", "left", "idle", "steady", "hidden", "keeps"} {
-		firstByte := "250ms"
-		switch name {
-		case "queue", "left", "crash", "hidden":
-			firstByte = "5s"
+	for i, name := range []string{"crash", "restart", "overload", "overload-2", "overload-3", "overload-4", "deadlock", "deadlock-2", "deadlock-3", "deadlock-4", "queue", "dropped", "ours", "theirs", "bug", "dead", "change", "stream", "left", "idle", "steady", "hidden", "keeps"} {
+		firstByte := twinPatience // only what is to hang meets a short limit, so that a busy machine meets no other
+		switch what, _, _ := strings.Cut(name, "-"); what {
+		case "overload":
+			firstByte = "1500ms"
+		case "deadlock":
+			firstByte = "1s"
+		case "ours":
+			firstByte = "250ms"
 		}
 		w.service(t, name, fmt.Sprintf("127.0.77.%d", i+1), firstByte)
 	}
@@ -255,7 +303,7 @@ func TestTwins(t *testing.T) {
 	for i, name := range []string{"expired", "early", "clock"} {
 		a := startActor(t, fmt.Sprintf("127.0.78.%d", i+1), ca.server(t, -time.Hour, time.Hour))
 		w.actors[name] = a
-		fmt.Fprintf(&w.config, twinServices, name, "https://"+a.addr, "250ms", "      tls: {ca_file: "+ca.file+", server_name: twin.example}\n")
+		fmt.Fprintf(&w.config, twinServices, name, "https://"+a.addr, twinPatience, twinPatience, "      tls: {ca_file: "+ca.file+", server_name: twin.example}\n")
 	}
 	prov := map[string]*actor{}
 	var providers, targets strings.Builder
@@ -307,6 +355,7 @@ func (w *twins) logged(t *testing.T) {
 
 func (w *twins) crashOrRestart(t *testing.T) {
 	a := w.actors["crash"]
+	a.does(closing) // so that the call that is cut has a connection of its own, and not one that may have ended before
 	w.ok(t, "/crash/a", 3)
 	begun := make(chan bool, 1)
 	a.does(func(c *rawConn, _ *http.Request, _ int) bool {
@@ -325,7 +374,7 @@ func (w *twins) crashOrRestart(t *testing.T) {
 	<-begun
 	a.stop(true)
 	x := w.verdict(t, <-cut)
-	want(t, "kind of the call that was cut", x.Kind, "reset_before_response", "stale_connection")
+	want(t, "kind of the call that was cut", x.Kind, "reset_before_response")
 	contains(t, "warning", x.Warning, "done twice", "Idempotency-Key")
 	x = w.fails(t, "GET", "/crash/a", "")
 	x.is(t, "connection_refused", "crashed", "software", "likely")
@@ -343,8 +392,15 @@ func (w *twins) crashOrRestart(t *testing.T) {
 	w.ok(t, "/restart/a", 2)
 	b.stop(false)
 	x = w.fails(t, "GET", "/restart/a", "")
-	x.is(t, "connection_refused", "restarting", "software", "likely")
-	contains(t, "because", x.Because, "away like this once before")
+	// It was away a moment ago as well: that may be a deployment, or a program that ends by itself.
+	x.is(t, "connection_refused", "restarting", "software", "possible")
+	contains(t, "because", x.Because, "ago as well")
+	b.start(t)
+	w.ok(t, "/restart/a", 2)
+	b.stop(false)
+	x = w.fails(t, "GET", "/restart/a", "")
+	x.is(t, "connection_refused", "crash_loop", "software", "possible")
+	contains(t, "because", x.Because, "gone away 3 times in ", "about every ", "a crash loop")
 }
 
 // hang reads until the gateway gives up.
@@ -361,24 +417,30 @@ func after(d time.Duration, then func(*rawConn, *http.Request, int) bool) func(*
 }
 
 func (w *twins) overloadOrDeadlock(t *testing.T) {
-	a := w.actors["overload"]
-	for _, ms := range []int{10, 10, 10, 10, 10, 10, 10, 10, 30, 50, 80, 110, 140} {
-		a.does(after(time.Duration(ms)*time.Millisecond, goodTwin))
-		w.ok(t, "/overload/a", 1)
-	}
-	a.does(hang)
-	x := w.fails(t, "GET", "/overload/a", "")
+	var name string
+	x := w.unstarved(t, "overload", func(n int) (x twin, meant bool) {
+		name, meant = again("overload", n), true
+		for _, ms := range []time.Duration{20, 20, 20, 20, 20, 20, 20, 20, 120, 200, 320, 440, 560} {
+			meant = w.paced(t, name, ms*time.Millisecond) && meant
+		}
+		w.actors[name].does(hang)
+		return w.fails(t, "GET", "/"+name+"/a", ""), meant
+	})
 	x.is(t, "first_byte_timeout", "overload", "overload", "likely")
 	contains(t, "because", x.Because, "p50", "p95")
-	contains(t, "advice", strings.Join(x.Advice, "\n"), "services.overload.upstream.max_busy")
+	contains(t, "advice", strings.Join(x.Advice, "\n"), "services."+name+".upstream.max_busy")
 
-	b := w.actors["deadlock"]
-	b.does(after(10*time.Millisecond, goodTwin))
-	w.ok(t, "/deadlock/a", 10)
-	b.does(hang)
-	w.fails(t, "GET", "/deadlock/a", "")
-	w.fails(t, "GET", "/deadlock/a", "")
-	x = w.fails(t, "GET", "/deadlock/a", "")
+	x = w.unstarved(t, "stopped_answering", func(n int) (x twin, meant bool) {
+		name, meant := again("deadlock", n), true
+		for range 10 {
+			meant = w.paced(t, name, 30*time.Millisecond) && meant
+		}
+		w.actors[name].does(hang)
+		for range 3 {
+			x = w.fails(t, "GET", "/"+name+"/a", "")
+		}
+		return x, meant
+	})
 	x.is(t, "first_byte_timeout", "stopped_answering", "software", "likely")
 	contains(t, "check", x.Check, "stack dump")
 }
@@ -450,23 +512,50 @@ func (w *twins) inFlight(t *testing.T, service string) float64 {
 }
 
 func (w *twins) queueOrDrop(t *testing.T) {
+	x := w.unstarved(t, "accept_queue_full", func(int) (twin, bool) { return w.fullQueue(t), true })
+	x.is(t, "connect_timeout", "accept_queue_full", "overload", "")
+	contains(t, "because", x.Because, "still wait for answers")
+	contains(t, "advice", strings.Join(x.Advice, "\n"), "services.queue.upstream.max_busy")
+
+	b := w.actors["dropped"]
+	x = w.unstarved(t, "packets_dropped", func(int) (twin, bool) {
+		b.does(closing)
+		deaf(t, b, 3)
+		w.ok(t, "/dropped/a", 3)
+		w.ok(t, "/steady/a", 1)
+		for range 4 { // nothing gets through to it any more
+			c, err := net.DialTimeout("tcp", b.addr, 500*time.Millisecond)
+			if err != nil {
+				break
+			}
+			defer c.Close()
+		}
+		return w.fails(t, "GET", "/dropped/a", ""), true
+	})
+	x.is(t, "connect_timeout", "packets_dropped", "network", "possible")
+	contains(t, "ruled out", strings.Join(x.RuledOut, "\n"), "the gateway's own network")
+	contains(t, "check", x.Check, "ss -ltn")
+}
+
+// fullQueue has calls wait at an upstream whose queue of connections then takes no other, and is the verdict on the
+// first that is not taken.
+func (w *twins) fullQueue(t *testing.T) (x twin) {
 	a := w.actors["queue"]
 	a.does(closing)
 	deaf(t, a, 4) // three that are answered, and one that is worked on
 	w.ok(t, "/queue/a", 3)
 	a.does(hang)
 	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	stuck := func() { // a call that waits
-		go func() { _, _ = try(ctx, w.client, "GET", w.URL+"/queue/a", nil) }()
-	}
+	defer func() {
+		stop()
+		eventually(t, "those that waited have left", func() bool { return w.inFlight(t, "queue") == 0 })
+	}()
 	for n := range 2 { // one is worked on, one waits in the queue
-		stuck()
+		go func() { _, _ = try(ctx, w.client, "GET", w.URL+"/queue/a", nil) }()
 		eventually(t, "a call is on its way", func() bool {
 			return w.inFlight(t, "queue") > float64(n)
 		})
 	}
-	var x twin
 	for range 3 { // the kernel takes one more than it says
 		answered := make(chan *answer, 1)
 		go func() {
@@ -476,33 +565,11 @@ func (w *twins) queueOrDrop(t *testing.T) {
 		}()
 		select {
 		case a := <-answered:
-			x = w.verdict(t, a)
-		case <-time.After(600 * time.Millisecond):
-			continue
+			return w.verdict(t, a)
+		case <-time.After(2 * time.Second): // it has its place in the queue
 		}
-		break
 	}
-	x.is(t, "connect_timeout", "accept_queue_full", "overload", "")
-	contains(t, "because", x.Because, "still wait for answers")
-	contains(t, "advice", strings.Join(x.Advice, "\n"), "services.queue.upstream.max_busy")
-	stop()
-
-	b := w.actors["dropped"]
-	b.does(closing)
-	deaf(t, b, 3)
-	w.ok(t, "/dropped/a", 3)
-	w.ok(t, "/steady/a", 1)
-	for range 4 { // nothing gets through to it any more
-		c, err := net.DialTimeout("tcp", b.addr, 100*time.Millisecond)
-		if err != nil {
-			break
-		}
-		defer c.Close()
-	}
-	x = w.fails(t, "GET", "/dropped/a", "")
-	x.is(t, "connect_timeout", "packets_dropped", "network", "possible")
-	contains(t, "ruled out", strings.Join(x.RuledOut, "\n"), "the gateway's own network")
-	contains(t, "check", x.Check, "ss -ltn")
+	return x
 }
 
 const nginxPage = "<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>\r\n<center><h1>504 Gateway Time-out</h1></center>\r\n<hr><center>nginx/1.24.0</center>\r\n</body>\r\n</html>\r\n"
@@ -582,18 +649,14 @@ func (w *twins) shapeOrDead(t *testing.T) {
 		if rq.URL.Path == "/bug/b" {
 			return false // the worker dies of it
 		}
-		return goodTwin(c, rq, n)
+		return closing(c, rq, n) // no connection is kept that may have ended before
 	})
 	w.ok(t, "/bug/a", 2)
-	var x twin
 	for range 3 {
-		x = w.fails(t, "GET", "/bug/b", "")
+		w.fails(t, "GET", "/bug/b", "")
 		w.ok(t, "/bug/a", 1)
 	}
-	x = w.fails(t, "GET", "/bug/b", "")
-	if x.Kind == "stale_connection" { // it was a connection used again
-		x.Kind = "closed_before_response"
-	}
+	x := w.fails(t, "GET", "/bug/b", "")
 	x.is(t, "closed_before_response", "one_request_shape", "software", "likely")
 
 	b := w.actors["dead"]
@@ -682,6 +745,7 @@ func (w *twins) streams(t *testing.T) {
 
 func (w *twins) whoLeft(t *testing.T) {
 	a := w.actors["left"]
+	a.does(closing) // no connection is kept that may have ended before
 	w.ok(t, "/left/a", 1)
 	begun := make(chan bool, 1)
 	a.does(func(c *rawConn, rq *http.Request, n int) bool {
@@ -731,7 +795,7 @@ func (w *twins) settings(t *testing.T, config string) {
 	contains(t, "advice", strings.Join(x.Advice, "\n"), "services.steady.upstream.targets")
 
 	// The same target with other settings: it worked until then.
-	config = strings.Replace(config, "      targets: [{url: \"http://"+a.addr+"\"}]\n      timeouts: {connect: 300ms, first_byte: 250ms", "      targets: [{url: \"http://"+a.addr+"\"}]\n      host: wrong.example\n      timeouts: {connect: 300ms, first_byte: 250ms", 1)
+	config = strings.Replace(config, "      targets: [{url: \"http://"+a.addr+"\"}]\n      timeouts: {connect: "+twinPatience, "      targets: [{url: \"http://"+a.addr+"\"}]\n      host: wrong.example\n      timeouts: {connect: "+twinPatience, 1)
 	w.configure(t, strings.Replace(config, "host: wrong.example\n", "host: right.example\n", 1))
 	eventually(t, "it answers again", func() bool { return w.call(t, "GET", "/steady/a", "").status == 200 })
 	w.ok(t, "/steady/a", 2)
@@ -749,26 +813,29 @@ func (w *twins) settings(t *testing.T, config string) {
 
 func (w *twins) hidden(t *testing.T) {
 	a := w.actors["hidden"]
+	a.does(closing) // no connection is kept that may have ended before
 	w.ok(t, "/hidden/a", 1)
 	a.does(after(1100*time.Millisecond, func(*rawConn, *http.Request, int) bool { return false }))
-	answers := make(chan *answer, 3)
-	for range 3 {
-		go func() {
-			x, err := try(context.Background(), w.client, "GET", w.URL+"/hidden/a", nil)
-			if err != nil {
-				t.Error(err)
-			}
-			answers <- x
-		}()
-	}
-	var last twin
-	for range 3 {
-		if x := w.verdict(t, <-answers); x.Pattern == "hidden_timeout" {
-			last = x
+	last := w.unstarved(t, "hidden_timeout", func(int) (last twin, meant bool) {
+		answers, begun := make(chan *answer, 3), time.Now()
+		for range 3 {
+			go func() {
+				x, err := try(context.Background(), w.client, "GET", w.URL+"/hidden/a", nil)
+				if err != nil {
+					t.Error(err)
+				}
+				answers <- x
+			}()
 		}
-	}
+		for range 3 {
+			if x := w.verdict(t, <-answers); x.Pattern == "hidden_timeout" {
+				last = x
+			}
+		}
+		return last, time.Since(begun) < 1300*time.Millisecond
+	})
 	last.is(t, "closed_before_response", "hidden_timeout", "configuration", "likely")
-	contains(t, "because", last.Because, "3 of the last 3 failures", "1.1 s")
+	contains(t, "because", last.Because, " failures of this kind came ", " s after the request was sent")
 }
 
 // idle is an upstream whose connections are dead once they were idle for a while, as behind a firewall that has
@@ -778,15 +845,19 @@ func (w *twins) idle(t *testing.T) {
 	const dead = 300 * time.Millisecond
 	last := map[*rawConn]time.Time{}
 	var mu sync.Mutex
+	longest := dead // that a connection was idle when it was found dead
 	a.does(func(c *rawConn, rq *http.Request, n int) bool {
 		mu.Lock()
 		at, used := last[c]
+		idle := time.Since(at)
 		last[c] = time.Now()
-		mu.Unlock()
-		if used && time.Since(at) > dead {
+		if used && idle > dead {
+			longest = max(longest, idle)
+			mu.Unlock()
 			c.reset()
 			return false
 		}
+		mu.Unlock()
 		return goodTwin(c, rq, n)
 	})
 	w.ok(t, "/keeps/a", 1)
@@ -799,7 +870,10 @@ func (w *twins) idle(t *testing.T) {
 	contains(t, "because", x.Because, "lets connections to this target go after")
 	want(t, "a call right after", w.call(t, "POST", "/keeps/a", "x").status, 200)
 	for range 3 {
-		time.Sleep(dead + 20*time.Millisecond)
+		mu.Lock()
+		pause := longest + 20*time.Millisecond // on a busy machine it was longer than the least that is deadly
+		mu.Unlock()
+		time.Sleep(pause)
 		if b := w.call(t, "POST", "/keeps/a", "x"); b.status != 200 {
 			t.Errorf("what was learned did not help: %d %s", b.status, clip(b.body))
 		}

@@ -14,13 +14,13 @@ part() { # part NAME COMMAND...: runs it and says how long it took
 unit() {
   go build -o .cache/gotest ./scripts/gotest
   # shellcheck disable=SC2046
-  go test -race -json $(go list ./... | grep -v '/e2e') | .cache/gotest "unit"
+  go test -race -json -timeout 40m $(go list ./... | grep -v '/e2e') | .cache/gotest "unit"
 }
 e2e() {
   (cd e2e/sdk && npm ci --no-audit --no-fund --loglevel=error)
   (cd e2e/sdks && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error)
   (cd e2e/exchanges && npm ci --no-audit --no-fund --loglevel=error)
-  CAUSEWAY_BIN=$PWD/bin/causeway go test -json -count=1 -timeout 15m ./e2e/... | .cache/gotest "e2e"
+  CAUSEWAY_BIN=$PWD/bin/causeway go test -json -count=1 -timeout 40m ./e2e/... | .cache/gotest "e2e"
 }
 mkdir -p .cache
 part "go" scripts/need-go.sh

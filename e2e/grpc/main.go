@@ -2,7 +2,7 @@
 // client that makes one call and prints what it saw. It is a module of its own, so that the gateway's
 // does not depend on gRPC.
 //
-//	grpc server [-cert FILE -key FILE]
+//	grpc server [-cert FILE -key FILE] [-health]
 //	grpc interop -addr ADDR [-ca FILE] CASE...
 //	grpc call -addr ADDR [-ca FILE] [options]
 package main
@@ -21,6 +21,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthgrpc "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/interop"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 )
@@ -47,6 +49,7 @@ func server(args []string) error {
 	flags := flag.NewFlagSet("server", flag.ExitOnError)
 	cert, key := flags.String("cert", "", "PEM file; with it the server speaks TLS"), flags.String("key", "", "PEM file")
 	most := flags.Int("max-message", 0, "longest message it takes; 0 is grpc-go's own 4 MiB")
+	healthy := flags.Bool("health", false, "has grpc-go's health service, which knows shop.Up, SERVING, and shop.Down, NOT_SERVING")
 	_ = flags.Parse(args)
 	var options []grpc.ServerOption
 	if *cert != "" {
@@ -65,6 +68,12 @@ func server(args []string) error {
 	}
 	s := grpc.NewServer(options...)
 	testgrpc.RegisterTestServiceServer(s, interop.NewTestServer())
+	if *healthy {
+		h := health.NewServer()
+		h.SetServingStatus("shop.Up", healthgrpc.HealthCheckResponse_SERVING)
+		h.SetServingStatus("shop.Down", healthgrpc.HealthCheckResponse_NOT_SERVING)
+		healthgrpc.RegisterHealthServer(s, h)
+	}
 	fmt.Println("listening", lis.Addr())
 	return s.Serve(lis)
 }

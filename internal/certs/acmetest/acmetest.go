@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -100,7 +101,7 @@ func Start(t *testing.T, o Options) *Authority {
 			t.Logf("the authority's log:\n%s", a.Log())
 		}
 	})
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		res, err := a.client.Get(a.Directory)
 		if err == nil {
 			_ = res.Body.Close()
@@ -201,14 +202,20 @@ func certificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
 	return pool
 }
 
+// freePort is a port that nobody listens on, below those that systems give to whoever asks for any, so that nobody gets
+// it before the authority listens.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const low, count = 10000, 5000
+	for range count {
+		port := low + mathrand.IntN(count)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // resolver answers every question for an address with 127.0.0.1. Pebble asks over TCP (RFC 1035
