@@ -211,13 +211,11 @@ func (r *runner) serve(target *url.URL) error {
 		Catalog: c, DataDir: r.f.data, Listen: r.f.listen, Console: r.f.console, AllowOpen: r.f.allowOpen, Log: r.log,
 		Version: version, Commit: buildCommit(), Stdout: r.cmd.OutOrStdout(), Child: r.process.Facts, Endings: r.process.Endings, Terminal: terminal(r.cmd.OutOrStdout()),
 	}
-	procs := newProcessors()
-	o.Apart = procs.apart
+	atLeastTwoProcs()
 	a, err := app.New(r.drain, o)
 	if err != nil {
 		return &exitError{2, "causeway run: " + err.Error()}
 	}
-	procs.settle()
 	served := make(chan struct{})
 	defer close(served)
 	go func() {

@@ -87,8 +87,7 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
 
-	procs := newProcessors()
-	o.Apart = procs.apart
+	atLeastTwoProcs()
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
 	a, err := app.New(drain, o)
@@ -99,7 +98,6 @@ func serve(cmd *cobra.Command, o app.Options, f serveFlags) error {
 		}
 		return &exitError{2, cmd.CommandPath() + ": " + err.Error()}
 	}
-	procs.settle()
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
@@ -137,6 +135,15 @@ func newLog(cmd *cobra.Command, format string) (*slog.Logger, error) {
 		return slog.New(slog.DiscardHandler), nil
 	}
 	return nil, errors.New("--log is text, json or off, not " + format)
+}
+
+// atLeastTwoProcs lets two threads run Go code where there is one processor. With one, a write to the
+// disk or a batch for the call log would hold up every call until it is over; with two the kernel
+// shares the processor. A GOMAXPROCS of the environment stands.
+func atLeastTwoProcs() {
+	if runtime.GOMAXPROCS(0) == 1 && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(2)
+	}
 }
 
 // heapFloor is memory that is asked for and never written to, so that the kernel never gives it. The

@@ -62,8 +62,6 @@ type Options struct {
 	Child func(since time.Time, broke bool) *journey.Child
 	// Endings are the times that this process has ended, the last first; nil where Child is.
 	Endings func() []child.Ending
-	// Apart does work that keeps a processor for long, beside the calls; nil does it as it comes.
-	Apart func(work func())
 }
 
 // ConfigError is a configuration that can't be put in force: every fault of a file.
@@ -202,7 +200,7 @@ func (a *App) openData(ctx context.Context, c *catalog.Catalog) (err error) {
 	}
 	a.onClose(a.store.Close)
 	a.ledger, err = ledger.New(ctx, ledger.Options{
-		Dir: a.o.DataDir, Store: a.store, Lock: a.lock, Limits: ledgerLimits(c), Tap: a.incidents.see, Log: a.log, Apart: a.o.Apart,
+		Dir: a.o.DataDir, Store: a.store, Lock: a.lock, Limits: ledgerLimits(c), Tap: a.incidents.see, Log: a.log,
 	})
 	if err != nil {
 		return err

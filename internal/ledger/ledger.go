@@ -205,37 +205,30 @@ func (l *Ledger) run(ctx context.Context) {
 		}
 		drain.Reset(next)
 	}
-	again := func() {
-		l.takeOver(ctx)
-		look.Reset(l.lookAgain())
-	}
 	for {
-		var work func()
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.spool.wake:
-			if backoff != 0 {
-				continue // the timer decides
+			if backoff == 0 { // else the timer decides
+				step()
 			}
-			work = step
 		case <-drain.C:
-			work = step
+			step()
 		case <-tap.C:
-			work = l.drain.tapAll
+			l.drain.tapAll()
 		case f := <-l.flushes:
-			work = func() {
-				l.drain.tapAll()
-				f.done <- l.all(f.ctx)
-			}
+			l.drain.tapAll()
+			f.done <- l.all(f.ctx)
 		case <-retain.C:
-			work = func() { retain.Reset(l.retainStep(ctx)) }
+			retain.Reset(l.retainStep(ctx))
 		case <-l.look:
-			work = again
+			l.takeOver(ctx)
+			look.Reset(l.lookAgain())
 		case <-look.C:
-			work = again
+			l.takeOver(ctx)
+			look.Reset(l.lookAgain())
 		}
-		l.opts.Apart(work)
 	}
 }
 

@@ -92,9 +92,6 @@ type Options struct {
 	// release it. nil: New takes it and Close releases it.
 	Lock *DirLock
 	Log  *slog.Logger // default: discards
-	// Apart does each piece of the background's work, which computes and writes to the disk for milliseconds; nil does
-	// it as it comes.
-	Apart func(work func())
 }
 
 func (o *Options) fill() error {
@@ -121,9 +118,6 @@ func (o *Options) fill() error {
 	}
 	if o.RetainEvery == 0 {
 		o.RetainEvery = time.Minute
-	}
-	if o.Apart == nil {
-		o.Apart = func(work func()) { work() }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
