@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 )
 
 // attackedUpstreams is the order that makes the process serve what the attacks are about: large, slow and
@@ -17,7 +16,6 @@ import (
 const attackedUpstreams = "upstreams"
 
 func serveAttackedUpstreams() int {
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19)
 	raiseFiles()
 	good, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -40,7 +40,6 @@ func attackFromEnv(order string) int {
 	if order == attackedUpstreams {
 		return serveAttackedUpstreams()
 	}
-	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19)
 	raiseFiles()
 	a := &assault{until: time.Now(), report: attackReport{Statuses: map[string]int64{}}}
 	if err := json.Unmarshal([]byte(order), &a.attackOrder); err != nil {

@@ -154,7 +154,7 @@ func attackedGateway(t *testing.T, heads ...time.Duration) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := start(t, []string{attackVariable + "=" + attackedUpstreams}, self)
+	up := start(t, []string{attackVariable + "=" + attackedUpstreams}, "nice", "-n", "19", self)
 	line, ok := up.out.find(patience, func(s string) bool { return strings.HasPrefix(s, "upstreams ") })
 	urls := strings.Fields(line)
 	if !ok || len(urls) != 3 {
@@ -371,7 +371,8 @@ func (g *gateway) underAttack(t *testing.T, orders []attackOrder) (seen attacked
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.CommandContext(t.Context(), self)
+		// All of its threads give way: attackers are on machines of their own.
+		cmd := exec.CommandContext(t.Context(), "nice", "-n", "19", self)
 		cmd.Env = append(cleanEnv(), attackVariable+"="+string(b))
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs

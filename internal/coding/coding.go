@@ -195,7 +195,7 @@ func Append(dst []byte, encoding string, body []byte, limits Limits) (text []byt
 	b := bound{limits: limits, in: int64(len(body))}
 	for err == nil {
 		if len(dst) == cap(dst) {
-			dst = slices.Grow(dst, max(4*len(body), 512))
+			dst = slices.Grow(dst, max(4*len(body), len(dst), 512))
 		}
 		room := dst[len(dst):cap(dst)]
 		if limits.Bytes > 0 {

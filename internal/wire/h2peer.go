@@ -251,10 +251,7 @@ func (p *h2Peer) slowDown() {
 	if n <= h2Patience {
 		return
 	}
-	if !p.slowed {
-		p.slowed = true
-		p.c.door.tellHTTP2(p.c.o, h2Slowed, p.c.ipText)
-	}
+	p.tellSlowed()
 	if p.slowedFor >= h2SlowedFor {
 		why := h2RapidReset
 		if p.brokenStreams(clock()) > n/2 {
@@ -264,6 +261,14 @@ func (p *h2Peer) slowDown() {
 		return
 	}
 	p.pause(min(time.Duration(n/h2Patience)*100*time.Millisecond, time.Second))
+}
+
+// tellSlowed tells of it once in a second. It is x/net's reading goroutine's.
+func (p *h2Peer) tellSlowed() {
+	if !p.slowed {
+		p.slowed = true
+		p.c.door.tellHTTP2(p.c.o, h2Slowed, p.c.ipText)
+	}
 }
 
 // pause waits, but not longer than x/net serves the connection.

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"strconv"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -40,7 +41,12 @@ type h2Screen struct {
 	prio    []byte // the priority of its HEADERS frame
 
 	last uint32 // the newest stream
-	err  error  // ends the connection, once out has been handed on
+
+	// Of the calls that were refused: how many there were when the second began that they are counted in, and how
+	// many such seconds in a row had too many.
+	refused, refusedSince int64
+	slowedFor             int
+	err                   error // ends the connection, once out has been handed on
 }
 
 type h2FrameHead struct {
@@ -212,6 +218,9 @@ func (s *h2Screen) decode(block []byte) {
 		return
 	}
 	s.last = id
+	if !s.bears() {
+		return
+	}
 	if id%2 == 1 && !s.p.keep(h) {
 		s.p.kill(h2HeaderFlood)
 		s.err = http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
@@ -219,6 +228,35 @@ func (s *h2Screen) decode(block []byte) {
 	}
 	s.plain(h)
 }
+
+// bears lets a caller wait that has had many calls refused in this second, before its next one becomes a call: what is in
+// the buffer may be hundreds. It returns false when the connection ends for that.
+func (s *h2Screen) bears() bool {
+	n := s.p.refused.Load()
+	if n-s.refused <= h2Patience {
+		return true
+	}
+	now := clock()
+	since := now - s.refusedSince
+	if since < 1e9 {
+		s.p.tellSlowed()
+		s.p.pause(h2Pause)
+		return true
+	}
+	if s.slowedFor++; since >= 2e9 {
+		s.slowedFor = 0
+	}
+	s.refused, s.refusedSince = n, now
+	if s.slowedFor < h2SlowedFor {
+		return true
+	}
+	s.p.kill(h2BrokenRequests)
+	s.err = http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
+	return false
+}
+
+// h2Pause is how long such a caller waits for each of its calls.
+const h2Pause = 100 * time.Millisecond
 
 // plain writes the head that x/net is shown.
 func (s *h2Screen) plain(h *h2Opened) {

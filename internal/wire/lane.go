@@ -77,6 +77,14 @@ func (l *Lane) Share(s *Stint) {
 	s.from = clock()
 }
 
+// charge takes work to the lane that is known by its cost, also where its goroutine waits for more of it in between.
+func (l *Lane) charge(s *Stint, cost int64) {
+	if s.work += cost; l != nil && s.work >= turnOf {
+		l.pass(s.work)
+		s.work, s.from = 0, 0
+	}
+}
+
 // refusal waits for the turn of a refusal: whoever sends many broken heads waits for each answer.
 func (l *Lane) refusal() {
 	if l != nil {
