@@ -243,11 +243,11 @@ func (a api) get(ctx context.Context, path string, query url.Values, into any) e
 		return err
 	}
 	defer res.Body.Close()
-	switch res.StatusCode {
-	case http.StatusOK:
+	if err := turnedAway(res); err != nil {
+		return err
+	}
+	if res.StatusCode == http.StatusOK {
 		return json.NewDecoder(io.LimitReader(res.Body, 16<<20)).Decode(into)
-	case http.StatusUnauthorized:
-		return errors.New("it asks for a personal access token: --token or CAUSEWAY_TOKEN")
 	}
 	return fmt.Errorf("it answered %s", res.Status)
 }

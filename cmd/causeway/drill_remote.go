@@ -38,14 +38,14 @@ func (f *drillFlags) remote(ctx context.Context, tell func(drill.Step)) (r *dril
 		return nil, true, undrilled("asking the running instance: %v", err)
 	}
 	defer res.Body.Close()
-	switch res.StatusCode {
-	case http.StatusOK:
+	if err := turnedAway(res); err != nil {
+		return nil, true, undrilled("%v", err)
+	}
+	if res.StatusCode == http.StatusOK {
 		if r, err = readDrill(res.Body, tell); err != nil {
 			return nil, true, undrilled("%v", err)
 		}
 		return r, true, nil
-	case http.StatusUnauthorized:
-		return nil, true, undrilled("the running instance asks for a personal access token: --token or CAUSEWAY_TOKEN")
 	}
 	text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<16)) // what there is of it is shown
 	var problem struct {

@@ -133,15 +133,12 @@ func (f *explainFlags) ask(ctx context.Context, out io.Writer, client *http.Clie
 	if err != nil {
 		return fmt.Errorf("asking the running instance: %w", err)
 	}
+	if err := turnedAway(res); err != nil {
+		return err
+	}
 	switch {
-	case res.Header.Get("Causeway-Call-Id") != "":
-		return &exitError{2, "causeway explain: " + base + " is where a gateway takes calls; --server takes the address of its console (console= in the ready line)"}
 	case res.StatusCode == http.StatusNotFound:
 		return notKept(id)
-	case res.StatusCode == http.StatusUnauthorized && token != "":
-		return &exitError{2, "causeway explain: " + base + " does not take this personal access token: it is unknown there, withdrawn or expired; make one with POST /api/v1/tokens"}
-	case res.StatusCode == http.StatusUnauthorized:
-		return &exitError{2, "causeway explain: " + base + " asks for a personal access token: --token or CAUSEWAY_TOKEN"}
 	case res.StatusCode != http.StatusOK:
 		return &exitError{2, fmt.Sprintf("causeway explain: %s answered %s", base, res.Status)}
 	}

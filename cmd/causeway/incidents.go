@@ -108,8 +108,9 @@ func (f *incidentsFlags) get(ctx context.Context, id string, query url.Values) (
 		return nil, unasked("asking the running instance: %v", err)
 	case res.StatusCode == http.StatusOK:
 		return body, nil
-	case res.StatusCode == http.StatusUnauthorized:
-		return nil, unasked("%s asks for a personal access token: --token or CAUSEWAY_TOKEN", base)
+	}
+	if err := turnedAway(res); err != nil {
+		return nil, unasked("%v", err)
 	}
 	if res.StatusCode == http.StatusNotFound && id != "" {
 		return nil, notAnIncident(id)

@@ -143,8 +143,9 @@ func (f *reconcileFlags) ask(ctx context.Context, client *http.Client, base, tok
 		return nil, notCompared("asking the running instance: %v", err)
 	case res.StatusCode == http.StatusOK:
 		return body, nil
-	case res.StatusCode == http.StatusUnauthorized:
-		return nil, notCompared("%s asks for a personal access token: --token or CAUSEWAY_TOKEN", base)
+	}
+	if err := turnedAway(res); err != nil {
+		return nil, notCompared("%v", err)
 	}
 	var problem struct{ Detail string }
 	if json.Unmarshal(body, &problem) == nil && problem.Detail != "" {

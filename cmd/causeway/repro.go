@@ -160,6 +160,9 @@ func (f *reproFlags) ask(ctx context.Context, id journey.ID, wish map[string]any
 	if err != nil {
 		return nil, fmt.Errorf("asking the running instance: %w", err)
 	}
+	if err := turnedAway(res); err != nil {
+		return nil, err
+	}
 	var p admin.Problem
 	_ = json.Unmarshal(answer, &p) // its status tells when it is none
 	switch {
@@ -167,8 +170,6 @@ func (f *reproFlags) ask(ctx context.Context, id journey.ID, wish map[string]any
 		return admin.ReproOf(answer)
 	case res.StatusCode == http.StatusConflict:
 		return nil, unsafeCall(p.Detail)
-	case res.StatusCode == http.StatusUnauthorized:
-		return nil, errors.New("the instance asks for a personal access token: --token or CAUSEWAY_TOKEN")
 	case p.Detail != "":
 		return nil, errors.New(p.Detail)
 	}
