@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 
@@ -178,6 +177,17 @@ func broken(coding string, err error) error {
 	return fmt.Errorf("reading %s: %w", coding, err)
 }
 
+// grow returns dst with room for n more bytes. The runtime cannot interrupt the copying or the clearing of memory, which
+// takes milliseconds where the kernel has yet to find the pages; its garbage collector spins on a processor for as long.
+// So it is done in pieces: make clears large memory in pieces of its own.
+func grow(dst []byte, n int) []byte {
+	next := make([]byte, len(dst), len(dst)+n)
+	for i := 0; i < len(dst); i += 64 << 10 {
+		copy(next[i:], dst[i:min(i+64<<10, len(dst))])
+	}
+	return next
+}
+
 // Append unfolds a whole body and appends the text to dst. On an error it returns what came before
 // it: of a text beyond its Limits the begin, of at most Limits.Bytes bytes.
 func Append(dst []byte, encoding string, body []byte, limits Limits) (text []byte, err error) {
@@ -195,7 +205,7 @@ func Append(dst []byte, encoding string, body []byte, limits Limits) (text []byt
 	b := bound{limits: limits, in: int64(len(body))}
 	for err == nil {
 		if len(dst) == cap(dst) {
-			dst = slices.Grow(dst, max(4*len(body), len(dst), 512))
+			dst = grow(dst, max(4*len(body), len(dst), 512))
 		}
 		room := dst[len(dst):cap(dst)]
 		if limits.Bytes > 0 {

@@ -11,10 +11,12 @@ import (
 // watcher notices callers who leave while nobody reads from them. Every connection is added once
 // to one epoll descriptor, edge-triggered and for EPOLLRDHUP alone, so that it costs nothing until
 // the peer closes or resets.
+//
+// That descriptor is itself one that Go's poller waits for. A thread that waited in epoll_wait would keep
+// a processor from the calls after each event, until the runtime takes it away, which may take 10 ms.
 type watcher struct {
 	epfd int
-	stop *os.File // closing it ends the loop
-	wake int
+	file *os.File // it; closing it ends the loop
 	done chan struct{}
 
 	mu     sync.Mutex
@@ -32,49 +34,52 @@ func newWatcher() (*watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
+	if err := syscall.SetNonblock(epfd, true); err != nil { // which is how os.NewFile knows that it can be polled
 		_ = syscall.Close(epfd)
-		return nil, fmt.Errorf("pipe: %w", err)
+		return nil, fmt.Errorf("fcntl of an epoll descriptor: %w", err)
 	}
-	fd := int(r.Fd())
-	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLHUP, Fd: -1}
-	if err := syscall.EpollCtl(epfd, syscall.EPOLL_CTL_ADD, fd, &ev); err != nil {
-		_, _, _ = syscall.Close(epfd), r.Close(), w.Close()
-		return nil, fmt.Errorf("epoll_ctl: %w", err)
+	w := &watcher{epfd: epfd, file: os.NewFile(uintptr(epfd), "epoll"), done: make(chan struct{}), conns: map[int32]*conn{}}
+	rc, err := w.file.SyscallConn()
+	if err != nil {
+		_ = w.file.Close()
+		return nil, fmt.Errorf("polling an epoll descriptor: %w", err)
 	}
-	ww := &watcher{epfd: epfd, stop: w, wake: fd, done: make(chan struct{}), conns: map[int32]*conn{}}
-	go ww.loop(r)
-	return ww, nil
+	go w.loop(rc)
+	return w, nil
 }
 
-func (w *watcher) loop(r *os.File) {
+func (w *watcher) loop(rc syscall.RawConn) {
 	defer close(w.done)
-	defer r.Close()
-	defer syscall.Close(w.epfd)
 	events := make([]syscall.EpollEvent, 64)
-	for {
-		n, err := syscall.EpollWait(w.epfd, events, -1)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			return
-		}
-		for _, e := range events[:n] {
-			if e.Fd == -1 {
-				return
+	_ = rc.Read(func(fd uintptr) (failed bool) { // it ends when the file is closed
+		for {
+			n, err := syscall.EpollWait(int(fd), events, 0)
+			if err == syscall.EINTR {
+				continue
 			}
-			w.mu.Lock()
-			c := w.conns[e.Fd]
-			if c != nil && c.serial != uint32(e.Pad) {
-				c = nil // an event of the connection that had this descriptor before
+			if err != nil {
+				return true
 			}
-			w.mu.Unlock()
-			if c != nil {
-				c.callerGone()
+			for _, e := range events[:n] {
+				w.tell(e)
+			}
+			if n < len(events) {
+				return false // there is no more: wait
 			}
 		}
+	})
+}
+
+// tell ends the call of the connection that the event is about.
+func (w *watcher) tell(e syscall.EpollEvent) {
+	w.mu.Lock()
+	c := w.conns[e.Fd]
+	if c != nil && c.serial != uint32(e.Pad) {
+		c = nil // an event of the connection that had this descriptor before
+	}
+	w.mu.Unlock()
+	if c != nil {
+		c.callerGone()
 	}
 }
 
@@ -114,6 +119,6 @@ func (w *watcher) remove(c *conn) {
 
 // close ends the loop and waits for it.
 func (w *watcher) close() {
-	_ = w.stop.Close()
+	_ = w.file.Close()
 	<-w.done
 }

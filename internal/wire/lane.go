@@ -71,8 +71,6 @@ func (l *Lane) Share(s *Stint) {
 	if s.work >= turnOf {
 		l.pass(s.work)
 		s.work = 0
-	} else {
-		runtime.Gosched()
 	}
 	s.from = clock()
 }
