@@ -182,11 +182,21 @@ func (r *reader) codes(text string, alone bool) {
 	if alone {
 		return
 	}
+	// An SDK's class (openai.RateLimitError) stands before the code that says more (insufficient_quota).
+	class := ""
 	for _, word := range codeWord.FindAllString(text, mostCodes) {
-		if c, ok := codes[strings.ToLower(word)]; ok && !c.alone {
+		c, ok := codes[strings.ToLower(word)]
+		switch {
+		case !ok || c.alone:
+		case !strings.Contains(word, "."):
 			r.coded(&c, word, rankTrouble-5)
 			return
+		case class == "":
+			class = word
 		}
+	}
+	if c, ok := codes[strings.ToLower(class)]; ok {
+		r.coded(&c, class, rankTrouble-5)
 	}
 }
 

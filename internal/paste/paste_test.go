@@ -111,6 +111,8 @@ func TestCodesAlone(t *testing.T) {
 		{"An error occurred (AccessDeniedException) when calling the InvokeModel operation", fault.ProviderKeyRejected, "AWS"},
 		{"DeploymentNotFound", fault.ModelNotFound, "Azure"},
 		{"openai.RateLimitError", fault.ProviderRateLimited, "OpenAI SDK"},
+		{"raised openai.RateLimitError: insufficient_quota", fault.QuotaExhausted, "OpenAI"},
+		{"raised openai.RateLimitError again", fault.ProviderRateLimited, "OpenAI SDK"},
 		{"anthropic.OverloadedError", fault.Overloaded, "Anthropic SDK"},
 		{"model_not_found", fault.ModelNotFound, "Causeway"}, // a kind as well
 		{"OOMKilled", fault.ClosedBeforeResponse, "Kubernetes"},
