@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -29,17 +30,21 @@ func serveAttackedUpstreams() int {
 	}
 	go hostileAnswers(odd)
 	fmt.Printf("upstreams http://%s http://%s\n", good.Addr(), odd.Addr())
-	fmt.Fprintln(os.Stderr, http.Serve(good, largeAnswers(gzipBomb())))
+	fmt.Fprintln(os.Stderr, http.Serve(good, largeAnswers(gzipBomb(256, 0), gzipBomb(64, 16))))
 	return 2
 }
 
-func largeAnswers(bomb []byte) http.Handler {
+func largeAnswers(bomb, folded []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, rq *http.Request) {
 		switch {
-		case strings.HasPrefix(rq.URL.Path, "/bomb/"):
+		case strings.HasPrefix(rq.URL.Path, "/bomb/"), strings.HasPrefix(rq.URL.Path, "/folded/"):
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Encoding", "gzip")
-			_, _ = w.Write(bomb)
+			if strings.HasPrefix(rq.URL.Path, "/bomb/") {
+				_, _ = w.Write(bomb)
+			} else {
+				_, _ = w.Write(folded)
+			}
 		case rq.URL.Path == "/endless":
 			piece := make([]byte, 64<<10)
 			for {
@@ -83,14 +88,18 @@ func hostileAnswers(l net.Listener) {
 	}
 }
 
-// gzipBomb is 256 MiB of nothing, in some hundred KiB.
-func gzipBomb() []byte {
+// gzipBomb is some MiB of nothing in a thousandth of it, but for some letters in every 4 KiB that don't fold.
+func gzipBomb(size, letters int) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	_, _ = io.WriteString(z, `{"choices":[{"message":{"content":"`)
-	block := bytes.Repeat([]byte("a"), 1<<20)
-	for range 256 {
-		_, _ = z.Write(block) // into memory
+	rnd := rand.New(rand.NewPCG(1, 2))
+	piece := bytes.Repeat([]byte("a"), 4<<10)
+	for range size << 20 / len(piece) {
+		for i := range letters {
+			piece[i] = byte('A' + rnd.IntN(26))
+		}
+		_, _ = z.Write(piece) // into memory
 	}
 	_ = z.Close()
 	return b.Bytes()

@@ -237,11 +237,15 @@ var assaults = map[string]func(*assault, net.Conn){
 	"huge heads of an upstream": func(a *assault, c net.Conn) {
 		a.flood(c, "GET /heads HTTP/1.1\r\nHost: a\r\n\r\n", "", 0)
 	},
-	"compression bombs": func(a *assault, c net.Conn) {
-		const body = `{"model":"bomb/m","messages":[{"role":"user","content":"hi"}]}`
-		_, _ = fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", a.Key, len(body), body)
-		a.turns.Add(1)
-		a.heard(c)
-		_, _ = io.Copy(io.Discard, c)
-	},
+	"compression bombs":           func(a *assault, c net.Conn) { a.unfolds(c, "bomb/m") },
+	"answers that unfold to much": func(a *assault, c net.Conn) { a.unfolds(c, "folded/m") },
+}
+
+// unfolds asks for an answer of a model in gzip.
+func (a *assault) unfolds(c net.Conn, model string) {
+	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hi"}]}`, model)
+	_, _ = fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", a.Key, len(body), body)
+	a.turns.Add(1)
+	a.heard(c)
+	_, _ = io.Copy(io.Discard, c)
 }

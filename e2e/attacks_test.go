@@ -34,6 +34,7 @@ services:
   odd: {access: open, routes: [{path: /interim}, {path: /trailers}, {path: /heads}], upstream: {targets: [{url: %[2]q}], retries: {max: 0}}}
 providers:
   bomb: {kind: openai-compatible, base_url: "%[1]s/bomb/v1", keys: [sk-attacks-upstream-0123456789], retries: {max: 0}}
+  folded: {kind: openai-compatible, base_url: "%[1]s/folded/v1", keys: [sk-attacks-upstream-0123456789], retries: {max: 0}}
 applications:
   web: {keys: [%[3]s], subscribes: [models/*]}
 `
@@ -66,6 +67,7 @@ var drills = []drill{
 	{"huge trailers of an upstream", 4, 20, "malformed_chunking", 0},
 	{"huge heads of an upstream", 4, 20, "response_header_too_large", 0},
 	{"compression bombs", 2, 10, "", 0},
+	{"answers that unfold to much", 2, 10, "", 0},
 }
 
 // Bounds that every attack stays within.
@@ -154,7 +156,7 @@ func attackedGateway(t *testing.T, heads ...time.Duration) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := start(t, []string{attackVariable + "=" + attackedUpstreams}, "nice", "-n", "19", self)
+	up := start(t, []string{attackVariable + "=" + attackedUpstreams}, "chrt", "--idle", "0", self)
 	line, ok := up.out.find(patience, func(s string) bool { return strings.HasPrefix(s, "upstreams ") })
 	urls := strings.Fields(line)
 	if !ok || len(urls) != 3 {
@@ -372,7 +374,7 @@ func (g *gateway) underAttack(t *testing.T, orders []attackOrder) (seen attacked
 			t.Fatal(err)
 		}
 		// All of its threads give way: attackers are on machines of their own.
-		cmd := exec.CommandContext(t.Context(), "nice", "-n", "19", self)
+		cmd := exec.CommandContext(t.Context(), "chrt", "--idle", "0", self)
 		cmd.Env = append(cleanEnv(), attackVariable+"="+string(b))
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs

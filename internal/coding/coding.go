@@ -6,7 +6,6 @@ package coding
 
 import (
 	"bufio"
-	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
@@ -24,8 +23,8 @@ import (
 type Limits struct {
 	// Bytes is the longest text, 0 for any.
 	Bytes int64
-	// Ratio is how many bytes one byte may unfold to, counted from the first mebibyte on, 0 for any.
-	// DEFLATE cannot do more than 1032; br and zstd can do much more.
+	// Ratio is how many bytes one byte may unfold to, of those that are used up, counted from the first mebibyte of text
+	// on, 0 for any. DEFLATE cannot do more than 1032; br and zstd can do much more.
 	Ratio int64
 	// Share, when not nil, is called after each piece of a text: a small body can unfold to a large one, which would
 	// keep its CPU for long.
@@ -53,6 +52,8 @@ const maxWindow = 8 << 20
 var (
 	// ErrBound is wrapped by the error of a text that goes beyond its Limits.
 	ErrBound = errors.New("it unfolds to more than is read")
+	// ErrRatio is wrapped as well where it was Limits.Ratio.
+	ErrRatio = errors.New("unfold to more than")
 	// ErrCut is wrapped by the error of a text that ended early.
 	ErrCut = errors.New("it ends in the middle")
 )
@@ -154,16 +155,17 @@ func inflate(r io.Reader) (io.Reader, error) {
 
 // bound counts what a text unfolds to.
 type bound struct {
-	limits  Limits
-	in, out int64
+	limits Limits
+	out    int64
 }
 
-func (b *bound) check() error {
+// check takes how many bytes the text so far came from.
+func (b *bound) check(in int) error {
 	switch {
 	case b.limits.Bytes > 0 && b.out > b.limits.Bytes:
 		return fmt.Errorf("%w: above %d bytes", ErrBound, b.limits.Bytes)
-	case b.limits.Ratio > 0 && b.out > ratioFrom && b.out/max(b.in, 1) > b.limits.Ratio:
-		return fmt.Errorf("%w: %d bytes unfold to more than %d times as many", ErrBound, b.in, b.limits.Ratio)
+	case b.limits.Ratio > 0 && b.out > ratioFrom && b.out/int64(max(in, 1)) > b.limits.Ratio:
+		return fmt.Errorf("%w: %d bytes %w %d times as many", ErrBound, in, ErrRatio, b.limits.Ratio)
 	}
 	return nil
 }
@@ -181,54 +183,113 @@ func broken(coding string, err error) error {
 // takes milliseconds where the kernel has yet to find the pages; its garbage collector spins on a processor for as long.
 // So it is done in pieces: make clears large memory in pieces of its own.
 func grow(dst []byte, n int) []byte {
-	next := make([]byte, len(dst), len(dst)+n)
-	for i := 0; i < len(dst); i += 64 << 10 {
-		copy(next[i:], dst[i:min(i+64<<10, len(dst))])
-	}
-	return next
+	return appendPieces(make([]byte, 0, len(dst)+n), dst)
 }
 
+func appendPieces(dst, p []byte) []byte {
+	for len(p) > 64<<10 {
+		dst = append(dst, p[:64<<10]...)
+		p = p[64<<10:]
+	}
+	return append(dst, p...)
+}
+
+// input is a body that is read in small steps: readers that take much at a time would hide how little a text came from.
+type input []byte
+
+const inputStep = 4 << 10
+
+func (in *input) Read(p []byte) (int, error) {
+	if len(*in) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), inputStep)], *in)
+	*in = (*in)[n:]
+	return n, nil
+}
+
+func (in *input) ReadByte() (byte, error) {
+	if len(*in) == 0 {
+		return 0, io.EOF
+	}
+	c := (*in)[0]
+	*in = (*in)[1:]
+	return c, nil
+}
+
+// mostBegun is how much is returned of a text that goes beyond its Limits.
+const mostBegun = 64 << 10
+
 // Append unfolds a whole body and appends the text to dst. On an error it returns what came before
-// it: of a text beyond its Limits the begin, of at most Limits.Bytes bytes.
+// it: of a text beyond its Limits the begin, of at most Limits.Bytes bytes and 64 KiB.
+//
+// A text takes memory of its own once its length is known. Until then it is in pieces that are used again: memory that
+// grows in steps is several times as much, and large memory is what starts the garbage collector.
 func Append(dst []byte, encoding string, body []byte, limits Limits) (text []byte, err error) {
 	coding := name(encoding)
+	begin := len(dst)
+	var held []*[pieceSize]byte // full ones, and the last
+	last := 0                   // bytes in the last
 	defer func() {
 		if p := recover(); p != nil { // a reader that stumbles over hostile bytes ends the reading alone
-			text, err = dst, fmt.Errorf("reading %s: %v", coding, p)
+			text, err = dst[:begin], fmt.Errorf("reading %s: %v", coding, p)
 		}
 	}()
-	r, err := open(coding, bytes.NewReader(body))
+	in := input(body)
+	r, err := open(coding, &in)
 	if err != nil {
 		return dst, broken(coding, err)
 	}
-	begin := len(dst)
-	b := bound{limits: limits, in: int64(len(body))}
+	b := bound{limits: limits}
 	for err == nil {
-		if len(dst) == cap(dst) {
-			dst = grow(dst, max(4*len(body), len(dst), 512))
-		}
 		room := dst[len(dst):cap(dst)]
+		if held != nil || len(room) == 0 {
+			if held == nil || last == pieceSize {
+				held, last = append(held, pieces.Get().(*[pieceSize]byte)), 0
+			}
+			room = held[len(held)-1][last:]
+		}
 		if limits.Bytes > 0 {
 			room = room[:min(int64(len(room)), limits.Bytes+1-b.out)] // one more shows that there is more
 		}
 		room = room[:min(len(room), pieceSize)]
 		var n int
 		n, err = r.Read(room)
-		dst, b.out = dst[:len(dst)+n], b.out+int64(n)
+		if held == nil {
+			dst = dst[:len(dst)+n]
+		} else {
+			last += n
+		}
+		b.out += int64(n)
 		limits.share(n)
 		if err == nil {
-			err = b.check()
+			err = b.check(len(body) - len(in))
 		}
 	}
 	keep(r)
 	switch {
 	case err == io.EOF && len(body) > 0:
-		err = b.check()
+		err = b.check(len(body) - len(in))
 	case !errors.Is(err, ErrBound):
 		err = broken(coding, err)
 	}
-	if limits.Bytes > 0 && b.out > limits.Bytes {
-		dst = dst[:begin+int(limits.Bytes)]
+	most := begin + int(b.out)
+	if errors.Is(err, ErrBound) {
+		most = min(most, begin+mostBegun)
+		if limits.Bytes > 0 {
+			most = min(most, begin+int(limits.Bytes))
+		}
 	}
-	return dst, err
+	if most > cap(dst) {
+		dst = grow(dst, most-len(dst))
+	}
+	for i, p := range held {
+		n := pieceSize
+		if i == len(held)-1 {
+			n = last
+		}
+		dst = appendPieces(dst, p[:max(0, min(n, most-len(dst)))])
+		pieces.Put(p)
+	}
+	return dst[:min(len(dst), most)], err
 }

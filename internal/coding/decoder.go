@@ -14,8 +14,9 @@ import (
 type Decoder struct {
 	coding string
 	bound  bound
-	in     []byte // fed, and not read yet
-	ended  bool   // nothing more will be fed
+	in     input // fed, and not read yet
+	fed    int   // bytes so far
+	ended  bool  // nothing more will be fed
 	next   func() ([]byte, bool)
 	stop   func()
 	over   bool
@@ -39,7 +40,7 @@ func (d *Decoder) Feed(p []byte, take func([]byte)) error {
 		return d.err
 	}
 	d.in = p
-	d.bound.in += int64(len(p))
+	d.fed += len(p)
 	d.run(take)
 	return d.err
 }
@@ -71,7 +72,7 @@ func (d *Decoder) run(take func([]byte)) {
 		d.bound.out += int64(len(p))
 		take(p)
 		d.bound.limits.share(len(p))
-		if d.err = d.bound.check(); d.err != nil {
+		if d.err = d.bound.check(d.fed - len(d.in)); d.err != nil {
 			d.over = true
 			d.stop()
 			return
@@ -131,8 +132,6 @@ func (s *source) Read(p []byte) (int, error) {
 			return 0, errStopped
 		}
 	}
-	n := copy(p, s.d.in)
-	s.d.in = s.d.in[n:]
 	s.read = true
-	return n, nil
+	return s.d.in.Read(p)
 }

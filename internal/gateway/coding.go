@@ -106,7 +106,11 @@ func (c *call) deliverCoded(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 	case errors.Is(err, coding.ErrBound):
 		c.long = c.dialect.LongAnswer(c.op)
 		c.unfold.d, _ = coding.New(encoding, c.sharing(longText))
-		c.feedLong(body)
+		if errors.Is(err, coding.ErrRatio) {
+			c.unfold.err = err // it would not be read any further
+		} else {
+			c.feedLong(body)
+		}
 		return c.hand(t, u, a, body)
 	case err != nil:
 		evidence := []string{"Content-Encoding: " + clipText(encoding), "the body is " + llm.DescribeBody(body)}

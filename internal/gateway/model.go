@@ -374,6 +374,10 @@ func holdAnswer(u *wire.Upcall, limit int) (body []byte, whole bool, err error) 
 		if body == nil && u.Complete() {
 			return p, true, nil // one piece, still in the connection's buffer
 		}
+		if room := len(body) + len(p); room > cap(body) {
+			// Up to the declared length, as far as the beginning makes it likely.
+			body = slices.Grow(body, max(len(p), min(int(u.Response.Length), limit+len(p), 8*room)-len(body)))
+		}
 		body = append(body, p...)
 		if len(body) > limit {
 			return body, false, nil
