@@ -306,7 +306,14 @@ func (g *gateway) usage(t *testing.T) (u usage) {
 			u.anonymous = n << 10
 		}
 	}
-	list, err := os.ReadDir(filepath.Join(dir, "fd"))
+	// Its size is their number, since Linux 6.2. To list 19,000 would keep a processor from gateway and callers for
+	// 4 to 12 ms, as the kernel doesn't interrupt that.
+	files := filepath.Join(dir, "fd")
+	if info, err := os.Stat(files); err == nil && info.Size() > 0 {
+		u.files = int(info.Size())
+		return u
+	}
+	list, err := os.ReadDir(files)
 	if err != nil {
 		t.Fatal(err)
 	}
