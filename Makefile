@@ -6,7 +6,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 .DEFAULT_GOAL := help
-.PHONY: comparison help run build test test-sdk test-llama lint bench bench-quick fuzz soak soak-race golden handover resilience attacks h2spec bench-logs
+.PHONY: comparison help run build test test-sdk test-llama lint bench bench-quick count fuzz soak soak-race golden handover resilience attacks h2spec bench-logs
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ bench-quick: build ## The same, short and noisy
 	@scripts/need.sh nginx haproxy
 	@$(GO) run ./bench -causeway bin/causeway -quick $(BENCH)
 
+count: scripts/need-go.sh ## Count instructions and allocations of a call beside the baseline's (some minutes)
+	@scripts/need-go.sh
+	@scripts/need.sh valgrind
+	@$(GO) run ./bench/count
+
 comparison: build ## What nginx, HAProxy, Apache and Caddy say of the same failures; writes docs/comparison.md
 	@scripts/need.sh nginx haproxy apache2 caddy python3-requests python3-httpx
 	@$(GO) run ./bench/compare -causeway bin/causeway
@@ -75,8 +80,8 @@ h2spec: build ## h2spec's cases on HTTP/2 with and without TLS, beside x/net/htt
 	@CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -v -run '^TestH2spec$$'
 
 ATTACKS ?= 10s
-attacks: build ## Each attack alone, in full, for ATTACKS (default 10s); wants a quiet machine
-	@CAUSEWAY_ATTACKS=$(ATTACKS) CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -timeout 60m -v -run '^TestAttacksAlone'
+attacks: build ## Each attack alone, in full, for ATTACKS (default 10s), into docs/attacks.md; wants a quiet machine
+	@CAUSEWAY_ATTACKS=$(ATTACKS) CAUSEWAY_ATTACKS_DOC=$(CURDIR)/docs/attacks.md CAUSEWAY_BIN=$(CURDIR)/bin/causeway $(GO) test ./e2e -count=1 -timeout 60m -v -run '^TestAttacksAlone'
 
 bench-logs: ## causeway doctor logs on 1 GiB
 	@LOGS_BENCH_MIB=1024 $(GO) test ./internal/logs -run '^$$' -bench '^BenchmarkRead$$' -benchtime 3x -benchmem

@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,29 +15,21 @@ import (
 // What strangers can do to the gateway over HTTP/2, by the rules of TestAttacks: the other callers, who
 // speak HTTP/1.1, feel next to nothing of it, and each is named.
 
-// drillH2 is one attack; reason is what it is counted under in causeway_http2_errors_total, kind in
-// causeway_failures_total.
-type drillH2 struct {
-	name         string
-	conns, full  int
-	reason, kind string
-}
-
-var drillsH2 = []drillH2{
-	{"h2 rapid reset", 4, 50, "rapid_reset", ""},
-	{"h2 provoked resets", 4, 50, "rapid_reset", ""},
-	{"h2 CONTINUATION", 4, 50, "control_flood", ""},
-	{"h2 SETTINGS", 4, 50, "control_flood", ""},
-	{"h2 PING", 4, 50, "control_flood", ""},
-	{"h2 PRIORITY", 4, 50, "control_flood", ""},
-	{"h2 empty DATA", 4, 50, "control_flood", ""},
-	{"h2 small windows", 4, 50, "control_flood", ""},
-	{"h2 header bombs", 4, 20, "", "request_header_too_large"},
-	{"h2 slow heads", 50, 1000, "header_timeout", ""},
-	{"h2 slow bodies", 5, 50, "", "request_body_too_slow"},
-	{"h2 stalled answers", 5, 20, "", "caller_too_slow"},
-	{"h2 broken requests", 4, 50, "broken_requests", "malformed_request"},
-	{"h2 idle connections", 300, 5000, "", ""},
+var drillsH2 = []drill{
+	{"h2 rapid reset", 4, 50, []mark{resets}, 0},
+	{"h2 provoked resets", 4, 50, []mark{resets}, 0},
+	{"h2 CONTINUATION", 4, 50, []mark{breaks("control_flood")}, 0},
+	{"h2 SETTINGS", 4, 50, []mark{breaks("control_flood")}, 0},
+	{"h2 PING", 4, 50, []mark{breaks("control_flood")}, 0},
+	{"h2 PRIORITY", 4, 50, []mark{breaks("control_flood")}, 0},
+	{"h2 empty DATA", 4, 50, []mark{breaks("control_flood")}, 0},
+	{"h2 small windows", 4, 50, []mark{breaks("control_flood")}, 0},
+	{"h2 header bombs", 4, 20, []mark{failed("request_header_too_large")}, 0},
+	{"h2 slow heads", 50, 1000, []mark{breaks("header_timeout")}, 0},
+	{"h2 slow bodies", 5, 50, []mark{failed("request_body_too_slow")}, 0},
+	{"h2 stalled answers", 5, 20, []mark{failed("caller_too_slow")}, 0},
+	{"h2 broken requests", 4, 50, []mark{brokenRequests, failed("malformed_request")}, 0},
+	{"h2 idle connections", 300, 5000, []mark{silentConnections}, 0},
 }
 
 func TestAttacksOverHTTP2(t *testing.T) {
@@ -56,10 +46,7 @@ func TestAttacksOverHTTP2(t *testing.T) {
 	}
 	during := g.underAttackBeside(t, orders, &calm)
 	t.Logf("before or elsewhere: %v, %v; during: %v, %v", calm, before, during.callers, during.peak)
-	g.untilNamed(t, orders, func(name string) bool {
-		i := slices.IndexFunc(drillsH2, func(d drillH2) bool { return d.name == name })
-		return g.named(t, drillsH2[i])
-	})
+	g.untilNamed(t, orders, drillsH2)
 	for _, d := range drillsH2 {
 		g.wasNamed(t, d, during)
 	}
@@ -71,67 +58,7 @@ func TestAttacksOverHTTP2(t *testing.T) {
 }
 
 // TestAttacksAloneOverHTTP2 is part of `make attacks`: each attack alone, in full.
-func TestAttacksAloneOverHTTP2(t *testing.T) {
-	span, err := time.ParseDuration(os.Getenv("CAUSEWAY_ATTACKS"))
-	if err != nil {
-		t.Skip("CAUSEWAY_ATTACKS=10s runs it")
-	}
-	raiseFiles()
-	for _, d := range drillsH2 {
-		t.Run(d.name, func(t *testing.T) {
-			g := attackedGateway(t)
-			calm := watchCallers(t, g, 3*time.Second)
-			before := g.usage(t)
-			during := g.underAttack(t, []attackOrder{{Name: d.name, Conns: d.full, For: span}})
-			fmt.Printf("%-30s %7d %8d %9s %9s %9s %9s %8d %8d  %s\n", d.name, d.full, during.reports[d.name].Dialled,
-				short(calm.p99), short(during.callers.p99), short(during.callers.p99-calm.p99), short(during.callers.worst), during.peak.anonymous>>20, during.peak.files, g.wasNamed(t, d, during))
-			during.check(t, calm, mostFullRise)
-			g.recovers(t, before)
-			g.logIsBounded(t, span+10*time.Second)
-		})
-	}
-}
-
-// wasNamed checks that an attack was counted, and says how.
-func (g *gateway) wasNamed(t *testing.T, d drillH2, during attacked) (counted string) {
-	t.Helper()
-	r := during.reports[d.name]
-	if r.Dialled == 0 {
-		t.Errorf("%s: no attack took place: %+v", d.name, r)
-	}
-	if d.reason != "" {
-		n := g.reasons(t, d)
-		if counted = fmt.Sprintf("%s: %.0f", d.reason, n); n == 0 {
-			t.Errorf("%s: nothing was counted as %s; the attackers saw %v", d.name, d.reason, r.Statuses)
-		}
-	}
-	if d.kind != "" {
-		n := g.failures(t, d.kind)
-		if counted += fmt.Sprintf(" %s: %.0f", d.kind, n); n == 0 {
-			t.Errorf("%s: nothing was counted as %s; the attackers saw %v", d.name, d.kind, r.Statuses)
-		}
-	}
-	return counted
-}
-
-// named tells whether an attack was counted as what it is.
-func (g *gateway) named(t *testing.T, d drillH2) bool {
-	t.Helper()
-	return (d.reason == "" || g.reasons(t, d) > 0) && (d.kind == "" || g.failures(t, d.kind) > 0)
-}
-
-// reasons is how often an attack's reason was counted.
-func (g *gateway) reasons(t *testing.T, d drillH2) float64 {
-	t.Helper()
-	n := g.sum(t, "causeway_http2_errors_total", `reason="`+d.reason+`"`)
-	if d.reason == "rapid_reset" || d.reason == "broken_requests" {
-		// On a busy machine the attackers come not so far: they are slowed down, or x/net is the first to
-		// notice, as it can't begin the calls.
-		n += g.sum(t, "causeway_http2_errors_total", `reason="slowed_down"`)
-		n += g.sum(t, "causeway_http2_errors_total", `reason="conn_ENHANCE_YOUR_CALM_too_many_early_resets"`)
-	}
-	return n
-}
+func TestAttacksAloneOverHTTP2(t *testing.T) { runAlone(t, "HTTP/2", drillsH2) }
 
 // h2Attacker writes frames, and reads what comes only to know the end.
 type h2Attacker struct {

@@ -41,33 +41,25 @@ applications:
 
 const attacksKey = "e2e-attacks-key-0123456789"
 
-// drill is one attack, how many connections make it, and the failure kind that it is counted under.
-type drill struct {
-	name        string
-	conns, full int
-	kind        string
-	heads       time.Duration // server.read_header_timeout, 0 for two seconds
-}
-
 var drills = []drill{
-	{"slow heads", 100, 2000, "request_header_timeout", 0},
-	{"slow bodies", 30, 500, "request_body_too_slow", 0},
-	{"slow chunks", 30, 500, "request_body_too_slow", 0},
-	{"slow model bodies", 10, 200, "request_body_too_slow", 0},
-	{"slow readers", 10, 100, "caller_too_slow", 0},
-	{"idle connections", 1000, 19000, "", time.Minute},
-	{"idle after a call", 300, 5000, "", 0},
-	{"large heads", 4, 50, "request_header_too_large", 0},
-	{"many fields", 4, 50, "request_header_too_large", 0},
-	{"chunk extensions", 4, 50, "malformed_request", 0},
-	{"tiny chunks", 4, 20, "", 0},
-	{"huge trailers", 4, 50, "malformed_request", 0},
-	{"broken requests", 10, 100, "malformed_request", 0},
-	{"endless interim answers", 4, 20, "malformed_response", 0},
-	{"huge trailers of an upstream", 4, 20, "malformed_chunking", 0},
-	{"huge heads of an upstream", 4, 20, "response_header_too_large", 0},
-	{"compression bombs", 2, 10, "", 0},
-	{"answers that unfold to much", 2, 10, "", 0},
+	{"slow heads", 100, 2000, []mark{failed("request_header_timeout")}, 0},
+	{"slow bodies", 30, 500, []mark{failed("request_body_too_slow")}, 0},
+	{"slow chunks", 30, 500, []mark{failed("request_body_too_slow")}, 0},
+	{"slow model bodies", 10, 200, []mark{failed("request_body_too_slow")}, 0},
+	{"slow readers", 10, 100, []mark{failed("caller_too_slow")}, 0},
+	{"idle connections", 1000, asManyAsFiles, []mark{silentConnections}, time.Minute},
+	{"idle after a call", 500, 5000, []mark{idleConnections}, 0},
+	{"large heads", 4, 50, []mark{failed("request_header_too_large")}, 0},
+	{"many fields", 4, 50, []mark{failed("request_header_too_large")}, 0},
+	{"chunk extensions", 4, 50, []mark{failed("malformed_request")}, 0},
+	{"tiny chunks", 4, 20, []mark{tinyChunks}, 0},
+	{"huge trailers", 4, 50, []mark{failed("malformed_request")}, 0},
+	{"broken requests", 10, 100, []mark{failed("malformed_request")}, 0},
+	{"endless interim answers", 4, 20, []mark{failed("malformed_response")}, 0},
+	{"huge trailers of an upstream", 4, 20, []mark{failed("malformed_chunking")}, 0},
+	{"huge heads of an upstream", 4, 20, []mark{failed("response_header_too_large")}, 0},
+	{"compression bombs", 2, 10, []mark{bombs}, 0},
+	{"answers that unfold to much", 2, 10, []mark{longTexts}, 0},
 }
 
 // Bounds that every attack stays within.
@@ -87,9 +79,7 @@ func TestAttacks(t *testing.T) {
 	calm := watchCallers(t, g, time.Second)
 	before := g.usage(t)
 	var orders []attackOrder
-	kinds := map[string]string{}
 	for _, d := range drills {
-		kinds[d.name] = d.kind
 		o := attackOrder{Name: d.name, Conns: d.conns, For: 4 * time.Second}
 		if d.name == "slow readers" {
 			// They are stalled only when the kernel's buffers on the whole way are full, and then for a second:
@@ -100,14 +90,9 @@ func TestAttacks(t *testing.T) {
 	}
 	during := g.underAttackBeside(t, orders, &calm)
 	t.Logf("before or elsewhere: %v, %v; during: %v, %v", calm, before, during.callers, during.peak)
-	g.untilNamed(t, orders, func(name string) bool { return kinds[name] == "" || g.failures(t, kinds[name]) > 0 })
+	g.untilNamed(t, orders, drills)
 	for _, d := range drills {
-		if d.kind != "" && g.failures(t, d.kind) == 0 {
-			t.Errorf("%s: nothing was counted as %s; the attackers saw %v", d.name, d.kind, during.reports[d.name].Statuses)
-		}
-		if r := during.reports[d.name]; r.Dialled == 0 {
-			t.Errorf("%s: no attack took place: %+v", d.name, r)
-		}
+		g.wasNamed(t, d, during)
 	}
 	during.check(t, calm, mostRise+4*calm.p99)
 	g.recovers(t, before)
@@ -115,34 +100,7 @@ func TestAttacks(t *testing.T) {
 }
 
 // TestAttacksAlone is `make attacks`: each attack alone, in full.
-func TestAttacksAlone(t *testing.T) {
-	span, err := time.ParseDuration(os.Getenv("CAUSEWAY_ATTACKS"))
-	if err != nil {
-		t.Skip("CAUSEWAY_ATTACKS=10s runs it")
-	}
-	raiseFiles()
-	fmt.Printf("%-30s %7s %8s %9s %9s %9s %9s %8s %8s  %s\n", "attack", "conns", "dialled", "calm p99", "p99", "rise", "worst", "anon MiB", "files", "counted as")
-	for _, d := range drills {
-		t.Run(d.name, func(t *testing.T) {
-			g := attackedGateway(t, d.heads)
-			calm := watchCallers(t, g, 3*time.Second)
-			before := g.usage(t)
-			during := g.underAttack(t, []attackOrder{{Name: d.name, Conns: d.full, For: span}})
-			counted := "-"
-			if d.kind != "" {
-				counted = fmt.Sprintf("%s: %.0f", d.kind, g.failures(t, d.kind))
-				if g.failures(t, d.kind) == 0 {
-					t.Errorf("nothing was counted as %s; the attackers saw %v", d.kind, during.reports[d.name].Statuses)
-				}
-			}
-			fmt.Printf("%-30s %7d %8d %9s %9s %9s %9s %8d %8d  %s\n", d.name, d.full, during.reports[d.name].Dialled,
-				short(calm.p99), short(during.callers.p99), short(during.callers.p99-calm.p99), short(during.callers.worst), during.peak.anonymous>>20, during.peak.files, counted)
-			during.check(t, calm, mostFullRise)
-			g.recovers(t, before)
-			g.logIsBounded(t, span+10*time.Second)
-		})
-	}
-}
+func TestAttacksAlone(t *testing.T) { runAlone(t, "HTTP/1.1", drills) }
 
 func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
@@ -156,7 +114,8 @@ func attackedGateway(t *testing.T, heads ...time.Duration) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := start(t, []string{attackVariable + "=" + attackedUpstreams}, "chrt", "--idle", "0", self)
+	last := giveWay(self)
+	up := start(t, []string{attackVariable + "=" + attackedUpstreams}, last[0], last[1:]...)
 	line, ok := up.out.find(patience, func(s string) bool { return strings.HasPrefix(s, "upstreams ") })
 	urls := strings.Fields(line)
 	if !ok || len(urls) != 3 {
@@ -344,12 +303,12 @@ func (g *gateway) underAttackBeside(t *testing.T, orders []attackOrder, calm *la
 
 // untilNamed repeats the attacks that were not noticed, alone and for longer: on a busy machine the attackers, who come
 // last, may not have come so far.
-func (g *gateway) untilNamed(t *testing.T, orders []attackOrder, named func(name string) bool) {
+func (g *gateway) untilNamed(t *testing.T, orders []attackOrder, list []drill) {
 	t.Helper()
 	for range 4 {
 		var again []attackOrder
 		for _, o := range orders {
-			if !named(o.Name) {
+			if i := slices.IndexFunc(list, func(d drill) bool { return d.name == o.Name }); !g.named(t, list[i]) {
 				o.For = 10 * time.Second
 				again = append(again, o)
 			}
@@ -381,7 +340,8 @@ func (g *gateway) underAttack(t *testing.T, orders []attackOrder) (seen attacked
 			t.Fatal(err)
 		}
 		// All of its threads give way: attackers are on machines of their own.
-		cmd := exec.CommandContext(t.Context(), "chrt", "--idle", "0", self)
+		last := giveWay(self)
+		cmd := exec.CommandContext(t.Context(), last[0], last[1:]...)
 		cmd.Env = append(cleanEnv(), attackVariable+"="+string(b))
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
@@ -475,11 +435,22 @@ func (g *gateway) recovers(t *testing.T, before usage) {
 	want(t, "the next call", fetch(t, client(t), "GET", g.URL+"/small", nil).status, 200)
 }
 
-// logIsBounded looks at the log: however many calls failed, at most 20 lines a second tell of them.
+// giveWay is a command that runs a program behind all others.
+func giveWay(program string) []string {
+	for _, c := range [][]string{{"chrt", "--idle", "0"}, {"nice", "-n", "19"}} {
+		if _, err := exec.LookPath(c[0]); err == nil {
+			return append(c, program)
+		}
+	}
+	return []string{program}
+}
+
+// logIsBounded looks at the log: however many calls failed, at most 20 lines a second tell of them, and one of each
+// further kind.
 func (g *gateway) logIsBounded(t *testing.T, span time.Duration) {
 	t.Helper()
 	lines := strings.Count(g.errs.all(), "\n")
-	if most := int(span.Seconds()+2) * 25; lines > most {
+	if most := int(span.Seconds()+2) * 35; lines > most {
 		t.Errorf("%d lines in the log, at most %d are expected", lines, most)
 	}
 }

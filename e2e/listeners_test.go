@@ -303,3 +303,21 @@ func TestProxyProtocolRefusals(t *testing.T) {
 	}
 	want(t, "calls refused in the log", fmt.Sprint(kinds), "map[:1 proxy_header_malformed:2 proxy_header_missing:20]")
 }
+
+// A caller on a Unix socket has no address: what an allow list makes of that is told as it is, and the caller can
+// read what became of its calls.
+func TestACallerOnAUnixSocket(t *testing.T) {
+	t.Parallel()
+	f := startFarm(t, 1)
+	socket := filepath.Join(shortDir(t), "gw.sock")
+	g := serve(t, fmt.Sprintf("version: 1\nserver: {listen: [\"127.0.0.1:0\", %q]}\nservices:\n", "unix:"+socket)+
+		openService("s", "targets: "+f.targets())+"    policies: {ip_allow: [\"127.0.0.0/8\"]}\n", listenOn(""))
+	c := over(t, "unix", socket, "", nil)
+	a := fetch(t, c, "GET", "http://gw.test/s/x", nil)
+	p := a.problem(t)
+	want(t, "kind", p.Kind, "address_not_allowed")
+	want(t, "detail", p.Detail, "s: calls from a Unix socket, which have no address, are not allowed.")
+	contains(t, "its evidence", string(a.body), "the caller is on a Unix socket: it has no address")
+	want(t, "its own call", fetch(t, c, "GET", "http://gw.test/.causeway/calls/"+a.id, nil, "Accept", "application/json").status, 200)
+	want(t, "another caller's", fetch(t, client(t), "GET", g.URL+"/.causeway/calls/"+a.id, nil, "Accept", "application/json").status, 404)
+}

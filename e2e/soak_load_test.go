@@ -462,6 +462,10 @@ func talkSocket(ctx context.Context, s *soak, r *rand.Rand) (string, error) {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	br := bufio.NewReader(conn)
 	fmt.Fprintf(conn, "GET /steady/socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n", socketKey)
+	if r.IntN(4) == 0 { // while the upstream switches
+		pause(ctx, time.Duration(r.Int64N(int64(2*time.Millisecond))))
+		return "left", nil
+	}
 	res, err := http.ReadResponse(br, nil)
 	if err != nil {
 		return "failed", err

@@ -330,7 +330,7 @@ func (s *soak) inLog(t *testing.T) {
 		kinds[kind]++
 	}
 	t.Logf("%d calls in the log; kinds: %v", len(log), kinds)
-	for _, never := range []string{"gateway_bug", "unclassified", "gateway_killed"} {
+	for _, never := range []string{"gateway_bug", "unclassified", "gateway_killed", "gateway_draining"} {
 		want(t, "calls of kind "+never, kinds[never], 0)
 	}
 }

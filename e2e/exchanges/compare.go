@@ -257,7 +257,7 @@ func compareFields(where Where, what string, a, b []Field, add adder) {
 
 // compareOrder compares the order and the case of the names that both sides have.
 func compareOrder(where Where, a, b []Field, add adder) {
-	ours := []string{"content-length", "transfer-encoding", "connection", "keep-alive", "host"}
+	ours := []string{"connection", "keep-alive"} // those of the caller's connection and of the server's have nothing in common
 	common := func(list, other []Field) (names, order []string) {
 		for _, f := range list {
 			name := strings.ToLower(f[0])

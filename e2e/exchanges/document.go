@@ -19,6 +19,7 @@ func Document() string {
 	list, clients := List(), Clients("", "")
 	fmt.Fprintf(&b, "\n`e2e/exchanges` makes %d exchanges with %d clients, once straight with a server and once through the gateway, and compares what both\n", len(list), len(clients))
 	b.WriteString("ends see: status, reason phrase, every field with its order and case, trailers, interim answers, framing, body, pace, and the error that a\nprogram gets. Whatever is not in the tables below is the same; a difference that is not there fails `make test`.\n\n")
+	b.WriteString("Nothing is [repeated](errors.md#may-the-call-be-repeated) there (`retries: {max: 0}`), so that each end is seen.\n\n")
 	b.WriteString("| client | HTTP/1.1 | over TLS | HTTP/2 over TLS | h2c |\n| --- | --- | --- | --- | --- |\n")
 	for _, c := range clients {
 		fmt.Fprintf(&b, "| %s |", c.About)

@@ -62,8 +62,9 @@ type Interim struct {
 
 // Answer is what the origin does.
 type Answer struct {
-	Status   int // 0 for 200
-	Reason   string
+	Status   int    // 0 for 200
+	Reason   string // "" for the origin's own
+	NoReason bool   // none at all
 	Headers  []Field
 	Interim  []Interim
 	Framing  Framing

@@ -51,6 +51,10 @@ func methods() []Exchange {
 			Request: Request{Method: "HEAD"}, Answer: Answer{Headers: []Field{{"Content-Type", text}, {"ETag", `"v2"`}}, Framing: NoBody, Declared: 1234},
 		},
 		{
+			Name: "head-chunked", About: "HEAD, whose answer says that its body would be chunked",
+			Request: Request{Method: "HEAD"}, Answer: Answer{Headers: []Field{{"Content-Type", text}}, Framing: Chunked},
+		},
+		{
 			Name: "options", About: "OPTIONS",
 			Request: Request{Method: "OPTIONS"}, Answer: Answer{Headers: []Field{{"Allow", "GET, HEAD, PUT, OPTIONS"}, {"Accept-Patch", "application/merge-patch+json"}}},
 		},
@@ -158,6 +162,7 @@ func bodies() []Exchange {
 func statuses() []Exchange {
 	return []Exchange{
 		{Name: "204", About: "204", Request: Request{Method: "DELETE"}, Answer: Answer{Status: 204, Framing: NoBody, Headers: []Field{{"X-Left", "3"}}}},
+		{Name: "204-length", About: "204, with Content-Length: 0", Request: Request{Method: "DELETE"}, Answer: Answer{Status: 204}},
 		{Name: "205", About: "205, with Content-Length: 0", Request: Request{Method: "POST", Body: "length", Text: "a=1"}, Answer: Answer{Status: 205}},
 		{
 			Name: "304", About: "a conditional request, answered 304",
@@ -194,10 +199,13 @@ func statuses() []Exchange {
 			Answer: Answer{Status: 401, Headers: []Field{{"WWW-Authenticate", `Basic realm="orders", charset="UTF-8"`}, {"WWW-Authenticate", `Bearer realm="orders", error="invalid_token"`}, {"Content-Type", json}}, Pieces: []string{`{"error":"who are you"}`}},
 		},
 		{Name: "basic", About: "Basic credentials pass on an open service", Request: Request{Headers: []Field{{"Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}}}, Answer: ok("welcome")},
+		{Name: "proxy-credentials", About: "credentials for a proxy", Request: Request{Headers: []Field{{"Proxy-Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}}}, Answer: ok("welcome")},
 		{
 			Name: "503", About: "the server's own 503, with its body and Retry-After",
 			Answer: Answer{Status: 503, Headers: []Field{{"Retry-After", "120"}, {"Content-Type", "application/problem+json"}}, Pieces: []string{`{"title":"closed for lunch","status":503}`}},
 		},
+		{Name: "no-reason", About: "a status without a reason phrase, as hypercorn and Tomcat send it", Answer: Answer{NoReason: true, Headers: []Field{{"Content-Type", text}}, Pieces: []string{"ok"}}},
+		{Name: "426", About: "426, which names the protocol to switch to", Only: onHTTP1, Answer: Answer{Status: 426, Headers: []Field{{"Connection", "Upgrade"}, {"Upgrade", "TLS/1.2"}, {"Content-Type", text}}, Pieces: []string{"not so"}}},
 		{Name: "odd-status", About: "a status that nobody registered, with a reason of its own", Answer: Answer{Status: 299, Reason: "Fine, but (see) notes", Headers: []Field{{"Content-Type", text}}, Pieces: []string{"notes"}}},
 	}
 }
@@ -224,7 +232,7 @@ func fields() []Exchange {
 		{
 			Name: "case-and-order", About: "names in odd case and order, both ways",
 			Request: Request{Headers: []Field{{"x-lower", "1"}, {"X-UPPER", "2"}, {"aCcEpT", "*/*"}, {"x_under", "3"}, {"X-Mixed-caSe", "4"}}},
-			Answer:  Answer{Headers: []Field{{"z-last", "1"}, {"X-UPPER", "2"}, {"content-TYPE", text}, {"a-first", "3"}, {"eTAG", `"x"`}, {"x_under", "4"}}, Pieces: []string{"ok"}},
+			Answer:  Answer{Headers: []Field{{"z-last", "1"}, {"X-UPPER", "2"}, {"content-length", "2"}, {"content-TYPE", text}, {"a-first", "3"}, {"eTAG", `"x"`}, {"x_under", "4"}}, Pieces: []string{"ok"}},
 		},
 		{
 			Name: "odd-values", About: "legal values that are rare: empty, with bytes above 127, tabs, quotes, many commas",

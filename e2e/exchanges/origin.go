@@ -334,7 +334,7 @@ func (o *Origin) write(c net.Conn, r *Received, a *Answer) bool {
 	}
 	status := max(a.Status, 200)
 	why := a.Reason
-	if why == "" {
+	if why == "" && !a.NoReason {
 		why = reason(status)
 	}
 	fmt.Fprintf(w, "%s %d %s\r\n", version, status, why)
@@ -351,7 +351,7 @@ func (o *Origin) write(c net.Conn, r *Received, a *Answer) bool {
 		w.WriteString("Transfer-Encoding: chunked\r\n")
 	case framing == NoBody && a.Declared > 0:
 		fmt.Fprintf(w, "Content-Length: %d\r\n", a.Declared)
-	case framing == ByLength:
+	case framing == ByLength && value(a.Headers, "Content-Length") == "":
 		fmt.Fprintf(w, "Content-Length: %d\r\n", len(a.whole()))
 	}
 	if a.Close {

@@ -149,7 +149,7 @@ func (h *h2Origin) write(w http.ResponseWriter, rq *http.Request, a *Answer) {
 func addFields(h http.Header, list []Field) {
 	for _, f := range list {
 		name := http.CanonicalHeaderKey(f[0])
-		if name == "Connection" || name == "Keep-Alive" {
+		if name == "Connection" || name == "Keep-Alive" || name == "Upgrade" {
 			continue
 		}
 		h[name] = append(h[name], string(bytesOf(f[1])))

@@ -85,7 +85,15 @@ func requestRules() []Rule {
 		},
 		{
 			What: "those that the gateway writes stand behind the caller's", Why: "a caller's `traceparent` and `X-Forwarded-For` are written anew at that place; all others keep theirs",
-			Where: InRequest, Fields: []string{"order"}, Exchanges: []string{"tracing"}, Holds: sameOrderBut("traceparent", "x-forwarded-for", "via"),
+			Where: InRequest, Fields: []string{"order"}, Exchanges: []string{"tracing"}, Holds: sameBut(append([]string{"traceparent", "x-forwarded-for", "via"}, written...)...),
+		},
+		{
+			What: "`Host` stands first, `Content-Length` and `Transfer-Encoding` last, in this spelling", Why: "the gateway writes them anew: they hold for its own connection and for the body that it sends",
+			Where: InRequest, Fields: []string{"order", "names"}, Holds: sameBut(written...),
+		},
+		{
+			What: "`Proxy-Authorization` is left out", Why: "it is meant for the next proxy, and that is the gateway (RFC 9110 section 11.7.2)",
+			Where: InRequest, Fields: []string{"header proxy-authorization"}, Exchanges: []string{"proxy-credentials"}, Holds: goes,
 		},
 		{
 			What: "`Connection` and what it names, `Keep-Alive`, `TE` and `Expect` are left out", Why: "they belong to the caller's connection (RFC 9110 section 7.6.1); the gateway itself asks the caller to go on when the guards have let the call through",
@@ -122,9 +130,25 @@ func answerRules() []Rule {
 			Where: InAnswer, Fields: []string{"header date"}, Exchanges: []string{"no-date"}, Holds: added(`\[\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\]`),
 		},
 		{
-			What: "`Connection` and what it names, and `Keep-Alive`, are the gateway's", Why: "they belong to one connection: the server's close does not close the caller's, and the caller's not the server's",
-			Where: InAnswer, Fields: []string{"header connection", "header keep-alive", "header x-theirs"},
+			What: "`Connection` and what it names, such as `Upgrade`, and `Keep-Alive` are the gateway's", Why: "they belong to one connection: the server's close does not close the caller's, and the caller's not the server's",
+			Where: InAnswer, Fields: []string{"header connection", "header keep-alive", "header upgrade", "header x-theirs"},
 			Holds: func(d *Difference) bool { return goes(d) || d.Field == "header connection" && d.Through == "[close]" },
+		},
+		{
+			What: "`Content-Length` and `Transfer-Encoding` stand last, in this spelling", Why: "the gateway writes them anew: they hold for the body that it sends",
+			Where: InAnswer, Fields: []string{"order", "names"}, Holds: sameBut(written...),
+		},
+		{
+			What: "a status without a reason phrase gets the registered one", Why: "some clients cannot read a status line without one; nobody may go by it (RFC 9112 section 4)",
+			Where: InAnswer, Fields: []string{"reason"}, Exchanges: []string{"no-reason"}, Holds: becomes(``, `OK`),
+		},
+		{
+			What: "an answer without a body has no `Transfer-Encoding`", Why: "there is nothing to frame (RFC 9112 section 6.1)",
+			Where: InAnswer, Fields: []string{"header transfer-encoding", "framing"}, Exchanges: []string{"head-chunked"}, Holds: func(d *Difference) bool { return d.Through != "chunked" },
+		},
+		{
+			What: "204 has no `Content-Length`", Why: "it must have none (RFC 9110 section 8.6)",
+			Where: InAnswer, Fields: []string{"header content-length", "framing"}, Exchanges: []string{"204-length"}, Holds: func(d *Difference) bool { return d.Field == "framing" || goes(d) },
 		},
 		{
 			What: "an answer that ends with its connection is chunked", Why: "so that its end can be told from a break, and the caller's connection is kept",
@@ -196,10 +220,13 @@ func failureRules() []Rule {
 	}
 }
 
-// sameOrderBut tells that the order is the same when these names are left out.
-func sameOrderBut(names ...string) func(*Difference) bool {
+// written are the fields that the gateway writes anew.
+var written = []string{"host", "content-length", "transfer-encoding"}
+
+// sameBut tells that the order, or the spelling, is the same when these names are left out.
+func sameBut(names ...string) func(*Difference) bool {
 	rest := func(s string) string {
-		list := slices.DeleteFunc(strings.Fields(s), func(name string) bool { return slices.Contains(names, name) })
+		list := slices.DeleteFunc(strings.Fields(s), func(name string) bool { return slices.Contains(names, strings.ToLower(name)) })
 		return strings.Join(list, " ")
 	}
 	return func(d *Difference) bool { return rest(d.Direct) == rest(d.Through) }

@@ -107,7 +107,7 @@ type App struct {
 	incidents *incidents // what failures are folded into
 
 	listeners   []*listen.Listener
-	consoleL    *listen.Listener
+	consoles    []*listen.Listener // several only where systemd has opened several
 	socketL     *listen.Listener
 	proxyCounts listen.ProxyCounts
 	proxyLog    seldom
@@ -139,6 +139,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		o.Getenv = os.Getenv
 	}
 	a := &App{o: o, log: o.Log, lane: wire.NewLane(), started: time.Now(), reload: make(chan struct{}, 1), handOver: make(chan struct{}, 1)}
+	a.lane.OnTurn = a.onLongWork
 	a.configError.Store("")
 	defer func() {
 		if err != nil {
@@ -220,7 +221,7 @@ func ledgerLimits(c *catalog.Catalog) ledger.Limits {
 func (a *App) openMeter(context.Context, *catalog.Catalog) (err error) {
 	a.meter, err = meter.New(meter.Options{
 		Version: a.o.Version, Commit: a.o.Commit, Log: a.log,
-		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Host: a.host.state, TLS: a.tlsFigures, Models: a.modelFigures, Keys: a.keyFigures, Guardrails: a.guardrailFigures, Cache: a.cacheFigures, Incidents: a.incidentFigures},
+		Sources: meter.Sources{Door: a.doorFigures, Listen: a.listenFigures, Targets: a.targetFigures, Ledger: a.ledgerFigures, Load: a.loadFigures, Long: a.longFigures, Host: a.host.state, TLS: a.tlsFigures, Models: a.modelFigures, Keys: a.keyFigures, Guardrails: a.guardrailFigures, Cache: a.cacheFigures, Incidents: a.incidentFigures},
 	})
 	return err
 }
@@ -239,7 +240,7 @@ func (a *App) openGateway(_ context.Context, c *catalog.Catalog) (err error) {
 		return err
 	}
 	a.gateway, err = gateway.New(gateway.Options{
-		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Owner: owner.New(ownedStore{a.store}), Counters: a.limits.counters, Cache: a.answers.cache, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, Child: a.o.Child, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill, Lane: a.lane,
+		Ledger: a.ledger, Sandbox: a.sandbox, Responses: a.kept, Owner: owner.New(ownedStore{a.store}), Counters: a.limits.counters, Cache: a.answers.cache, Fetch: a.fetch.Get, Log: a.log, Challenge: a.certs.challenge, Host: a.host.facts, Child: a.o.Child, MemoryMax: a.host.memoryMax, MemoryKill: a.host.memoryKill, Lane: a.lane, OnUnread: a.onUnread,
 	}, gen)
 	if err != nil {
 		return err
@@ -342,7 +343,7 @@ func (a *App) secure() bool { return a.certs.config() != nil }
 func (a *App) openConsole(ctx context.Context, _ *catalog.Catalog) error {
 	h, err := admin.New(admin.Deps{
 		Calls: adminCalls{a.ledger}, Explain: diagnose.Explain, Accounts: a.identity, Metrics: a.meter.Handler(),
-		Ready: a.readiness, Status: a.status, Inventory: inventory{a}, Incidents: adminIncidents{a.incidents}, Health: a.health, Examine: a.examine, Reproduce: a.reproduce, RunDrill: a.runDrill, Loopback: a.consoleL.Local(), Log: a.log,
+		Ready: a.readiness, Status: a.status, Inventory: inventory{a}, Incidents: adminIncidents{a.incidents}, Health: a.health, Examine: a.examine, Reproduce: a.reproduce, RunDrill: a.runDrill, Loopback: local(a.consoles), Log: a.log,
 		Info: admin.Info{Version: a.o.Version, GatewayURL: a.GatewayURL(), ConsoleURL: a.ConsoleURL()},
 	})
 	if err != nil {
@@ -373,13 +374,15 @@ func SocketPath(dataDir string) string { return filepath.Join(dataDir, "causeway
 // (HandOver). Everything is closed when Run returns.
 func (a *App) Run(ctx, now context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
-	failed := make(chan error, len(a.listeners)+2)
+	failed := make(chan error, len(a.sockets()))
 	watching, stopWatching := context.WithCancel(ctx)
 	var serving, watcher sync.WaitGroup
 	for _, l := range a.listeners {
 		serving.Go(func() { failed <- a.door.Serve(l) })
 	}
-	serving.Go(func() { failed <- serveHTTP(a.console, a.consoleL) })
+	for _, l := range a.consoles {
+		serving.Go(func() { failed <- serveHTTP(a.console, l) })
+	}
 	serving.Go(func() { failed <- serveHTTP(a.socket, a.socketL) })
 	watcher.Go(func() { a.watch(watching) })
 	watcher.Go(func() { a.awaitPredecessor(watching) })

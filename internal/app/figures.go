@@ -16,7 +16,7 @@ func (a *App) doorFigures() meter.Door {
 	if a.door != nil {
 		s := a.door.Stats()
 		d.Connections, d.Accepted, d.TurnedAway = s.Open, s.Accepted, s.TurnedAway
-		d.Silent = a.doorLog.silent.Load()
+		d.Silent, d.Idle = a.doorLog.silent.Load(), a.doorLog.idle.Load()
 		h := a.door.HTTP2()
 		d.HTTP2Connections, d.HTTP2Streams, d.HTTP2Calls, d.HTTP2Errors = h.Connections, h.Streams, h.Calls, h.Errors
 	}

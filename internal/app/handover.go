@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,7 @@ func (a *App) startSuccessor(ctx context.Context) error {
 	}
 	h := listen.HandOver{
 		Path: a.o.Program, Args: os.Args[1:], Patience: takeOverWithin,
-		Listeners: append([]*listen.Listener{a.consoleL, a.socketL}, a.listeners...),
+		Listeners: a.sockets(),
 		Files:     map[string]*os.File{roleLock: a.lock.File()},
 	}
 	a.log.Info("handing over to a new process", "program", h.Path)
@@ -47,6 +48,11 @@ func (a *App) startSuccessor(ctx context.Context) error {
 	a.tell(fmt.Sprintf("MAINPID=%d", s.PID))
 	a.log.Info("handed over", "process", s.PID)
 	return nil
+}
+
+// sockets are all that this process listens at.
+func (a *App) sockets() []*listen.Listener {
+	return slices.Concat(a.consoles, []*listen.Listener{a.socketL}, a.listeners)
 }
 
 // takeOver tells whoever started this process that it serves: systemd, and the process that hands over.
@@ -84,12 +90,16 @@ func (a *App) awaitPredecessor(ctx context.Context) {
 // them to the new process, and none is cut off as long as server.drain lasts. ctx ends when this process
 // is to stop, as drain does.
 func (a *App) leave(ctx, now context.Context) error {
-	for _, l := range append([]*listen.Listener{a.consoleL, a.socketL}, a.listeners...) {
-		l.Forsake()
+	for _, l := range a.sockets() {
+		if a.successor.Serves(l) {
+			l.Forsake()
+		}
 	}
 	a.gateway.Drain()
 	a.door.StopAccepting()
-	_, _ = a.consoleL.Close(), a.socketL.Close() // what is in their queues is the new process's
+	for _, l := range append(slices.Clone(a.consoles), a.socketL) {
+		_ = l.Close() // what is in their queues is the new process's
+	}
 	a.log.Info("the new process takes every new connection", "connections", a.door.Stats().Open, "limit", a.gateway.Generation().Catalog.Server.Drain.String())
 	a.ledger.Leave()
 	left := make(chan struct{})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"causeway/internal/catalog"
+	"causeway/internal/meter"
 	"causeway/internal/wire"
 )
 
@@ -23,10 +24,12 @@ func http2Options(c *catalog.Catalog) *wire.HTTP2Options {
 
 // doorLog says in the log what callers do to the door, for each reason at most once in a while.
 type doorLog struct {
-	silent atomic.Int64
+	silent, idle     atomic.Int64
+	silents, idlings burst
 
-	mu   sync.Mutex
-	seen map[string]*doorLine
+	mu     sync.Mutex
+	seen   map[string]*doorLine
+	unread map[meter.Unread]int64
 }
 
 // doorLine is one reason's line.
@@ -75,6 +78,3 @@ func (a *App) onHTTP2(reason, remote string) {
 	}
 	a.log.Warn("a caller breaks the rules of HTTP/2", attrs...)
 }
-
-// onSilent counts a connection on which nothing came.
-func (a *App) onSilent() { a.doorLog.silent.Add(1) }

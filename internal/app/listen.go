@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,13 +76,19 @@ func (a *App) openListeners(ctx context.Context, c *catalog.Catalog) error {
 		if l.Spec.Role == roleGateway {
 			a.listeners = append(a.listeners, l)
 		} else {
-			a.consoleL = l // of several sockets of systemd's the last
+			a.consoles = append(a.consoles, l)
 		}
 	}
 	if names := a.o.Systemd.Unused(); len(names) > 0 {
 		a.log.Warn("systemd has opened sockets that nothing asks for", "names", strings.Join(names, ", "))
 	}
+	a.warnListen(c) // of what could not be taken over as the file has it
 	return a.checkOpen(c)
+}
+
+// local tells whether only processes of this machine can reach any of them.
+func local(list []*listen.Listener) bool {
+	return !slices.ContainsFunc(list, func(l *listen.Listener) bool { return !l.Local() })
 }
 
 // openSocket makes the socket in the data folder.
@@ -116,11 +123,12 @@ func (a *App) checkOpen(c *catalog.Catalog) error {
 	return nil
 }
 
-// listenChanged tells whether a file asks for other addresses than those that are open.
-func (a *App) listenChanged(c *catalog.Catalog) bool {
+// listenChanged tells whether a file asks for other addresses than those that are open, or for other
+// numbers of sockets at them.
+func (a *App) listenChanged(c *catalog.Catalog) (addresses, sockets bool) {
 	specs, err := a.gatewaySpecs(c)
 	if err != nil {
-		return false
+		return false, false
 	}
 	open := map[string]listen.Spec{}
 	for _, l := range a.listeners {
@@ -128,12 +136,27 @@ func (a *App) listenChanged(c *catalog.Catalog) bool {
 	}
 	for _, s := range specs {
 		was, ok := open[s.Address]
-		if !ok || was.Plain != s.Plain || was.Copies != s.Copies || s.Mode != 0 && was.Mode != s.Mode {
-			return true
+		if !ok || was.Plain != s.Plain || s.Mode != 0 && was.Mode != s.Mode {
+			addresses = true
+		}
+		_, _, noPort := net.SplitHostPort(s.Address)
+		if ok && noPort == nil && max(was.Copies, 1) != max(s.Copies, 1) {
+			sockets = true
 		}
 		delete(open, s.Address)
 	}
-	return len(open) > 0
+	return addresses || len(open) > 0, sockets
+}
+
+// warnListen says which of a file's settings of server.listen are not in force, and what puts them there.
+func (a *App) warnListen(c *catalog.Catalog) {
+	addresses, sockets := a.listenChanged(c)
+	if addresses {
+		a.log.Warn("server.listen has changed: it takes effect with a new process; SIGUSR2 starts one without losing a call", "file", a.o.ConfigFile)
+	}
+	if sockets {
+		a.log.Warn("server.reuse_port has changed: it takes effect when the program is stopped and started", "file", a.o.ConfigFile)
+	}
 }
 
 // urls are the addresses that calls come in at, as the ready line and the console show them.
@@ -162,10 +185,10 @@ func (a *App) GatewayURL() string { return a.urls()[0] }
 
 // ConsoleURL is where the admin API is.
 func (a *App) ConsoleURL() string {
-	if name := a.consoleL.Name(); strings.HasPrefix(name, "unix:") {
+	if name := a.consoles[0].Name(); strings.HasPrefix(name, "unix:") {
 		return name
 	}
-	return "http://" + a.consoleL.Name()
+	return "http://" + a.consoles[0].Name()
 }
 
 // preamble reads PROXY protocol headers by a configuration; nil when there are none to read.

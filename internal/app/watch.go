@@ -128,9 +128,7 @@ func (a *App) reconfigure(repeated bool) {
 	}
 	a.configError.Store("")
 	gen := a.gateway.Generation()
-	if a.listenChanged(gen.Catalog) {
-		a.log.Warn("server.listen has changed: it takes effect with a new process; SIGUSR2 starts one without losing a call", "file", a.o.ConfigFile)
-	}
+	a.warnListen(gen.Catalog)
 	a.log.Info("configuration in force", "file", a.o.ConfigFile, "generation", gen.Number, "hash", gen.Hash)
 }
 

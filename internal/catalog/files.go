@@ -1,14 +1,10 @@
 package catalog
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // files checks the certificate files that the configuration names.
@@ -39,22 +35,28 @@ func (c *checker) certificate(cert, key *value, b builder) {
 	if !haveCert || !haveKey {
 		return
 	}
-	_, err := tls.X509KeyPair(certPEM, keyPEM)
-	switch text := fmt.Sprint(err); {
-	case err == nil:
-	case strings.Contains(text, "in certificate input") || strings.Contains(text, "x509: malformed"):
-		c.faults.add(cert.at, subjectOf(cert)+" holds no certificate in PEM", "name a file that begins with -----BEGIN CERTIFICATE-----")
-	case strings.Contains(text, "does not match"):
-		c.faults.add(key.at, subjectOf(key)+" is not the key of the certificate in `"+cert.path+"`", "name the key that the certificate was made for")
-	default:
-		c.faults.add(key.at, subjectOf(key)+" holds no private key in PEM that can be used", "name a file that begins with -----BEGIN PRIVATE KEY----- and has no passphrase")
+	var bad *PEMError
+	if _, err := KeyPair(certPEM, keyPEM); !errors.As(err, &bad) {
+		return
 	}
+	of, where := cert, ""
+	if bad.OfKey {
+		of = key
+		if bad.Mismatch {
+			where = " in `" + cert.path + "`"
+		}
+	}
+	c.faults.add(of.at, subjectOf(of)+" "+bad.What+where, bad.Fix)
 }
 
 func (c *checker) authorities(ca *value, b builder) {
-	pem, ok := c.content(ca, b)
-	if ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		c.faults.add(ca.at, subjectOf(ca)+" holds no certificate in PEM", "name a file that begins with -----BEGIN CERTIFICATE-----")
+	text, ok := c.content(ca, b)
+	if !ok {
+		return
+	}
+	var bad *PEMError
+	if _, err := Authorities(text); errors.As(err, &bad) {
+		c.faults.add(ca.at, subjectOf(ca)+" "+bad.What, bad.Fix)
 	}
 }
 

@@ -379,7 +379,7 @@ func upstreamTLS() shape {
 			doc: "A PEM file of certificates to trust in place of the system's. Relative files are taken from this file's folder.",
 		},
 		{
-			name: "server_name", shape: scalarOf(orEmpty(hostName())), aka: []string{"sni"},
+			name: "server_name", shape: scalarOf(orEmpty(serverName())), aka: []string{"sni"},
 			doc: "The name to ask for and to find in the certificate, where it isn't the URL's.",
 		},
 		{

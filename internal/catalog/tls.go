@@ -116,11 +116,11 @@ func callerCertificateShape() shape {
 			doc: "The SHA-256 of the certificate itself (DER), 64 hexadecimal digits, with or without colons: `openssl x509 -noout -fingerprint -sha256`.",
 		},
 		{
-			name: "san", shape: scalarOf(text("a name")), aka: []string{"dns", "name", "uri", "email"},
+			name: "san", shape: scalarOf(certificateName("a name")), aka: []string{"dns", "name", "uri", "email"},
 			doc: "A DNS name, e-mail address, URI or IP address among the alternative names of a certificate that `server.client_auth.ca_file` has signed.",
 		},
 		{
-			name: "subject", shape: scalarOf(text("a common name")), aka: []string{"cn", "common_name"},
+			name: "subject", shape: scalarOf(certificateName("a common name")), aka: []string{"cn", "common_name"},
 			doc: "The common name of such a certificate.",
 		},
 	}).checked(checkCallerCertificate)
@@ -176,6 +176,7 @@ func (c *checker) certificates(root *value) {
 		}
 	}
 	server := root.get("server")
+	c.doorTLS(server)
 	if auth.set() && len(server.get("tls").items) == 0 && !server.get("acme").set() {
 		c.faults.add(auth.name, "`server.client_auth` asks for certificates, and the gateway doesn't speak TLS", "add server.tls or server.acme, or remove it")
 	}

@@ -65,9 +65,8 @@ func (s *Store) prepare(c *catalog.ACME) (*manager, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading server.acme.ca_file: %w", err)
 		}
-		roots = x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, errors.New("reading server.acme.ca_file: " + c.CAFile + " holds no certificate in PEM")
+		if roots, err = catalog.Authorities(pem); err != nil {
+			return nil, fmt.Errorf("reading server.acme.ca_file: %s %w", c.CAFile, err)
 		}
 		settings += string(pem)
 	}

@@ -15,7 +15,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -257,9 +256,8 @@ func clientAuth(c *catalog.ClientAuth) (auth tls.ClientAuthType, pool *x509.Cert
 	if err != nil {
 		return auth, nil, "", fmt.Errorf("reading server.client_auth.ca_file: %w", err)
 	}
-	pool = x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return auth, nil, "", errors.New("reading server.client_auth.ca_file: " + c.CAFile + " holds no certificate in PEM")
+	if pool, err = catalog.Authorities(pem); err != nil {
+		return auth, nil, "", fmt.Errorf("reading server.client_auth.ca_file: %s %w", c.CAFile, err)
 	}
 	auth = tls.VerifyClientCertIfGiven
 	if c.Mode == "require" {

@@ -1,9 +1,12 @@
 package certs
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/tls"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +130,7 @@ func TestAFileThatChangesIsReadAgain(t *testing.T) {
 	if report.ReloadFailures != 1 || report.Certificates[0].OK || !report.Certificates[0].NotAfter.Equal(one.cert.NotAfter) {
 		t.Errorf("half a change is reported as %+v", report)
 	}
-	if p := r.Problems(); len(p) != 1 || p[0].Kind != "certificate_not_loaded" || !strings.Contains(p[0].Text, "private key does not match") {
+	if p := r.Problems(); len(p) != 1 || p[0].Kind != "certificate_not_loaded" || !strings.Contains(p[0].Text, dir.path("a.key")+" is not the key of the certificate in "+dir.path("a.pem")) {
 		t.Errorf("half a change: %+v", p)
 	}
 	if !strings.Contains(r.log.String(), "the certificate was not replaced") {
@@ -158,6 +161,36 @@ func TestAFileThatChangesIsReadAgain(t *testing.T) {
 	r.check()
 	if got := r.shown(t, "a.test"); got != two.serial() {
 		t.Error("a file that is gone took its certificate with it")
+	}
+}
+
+// TestAHalfWrittenChainIsNotPutInForce: the certificate is whole and fits its key, and what stands behind it is cut. The
+// callers who need that would refuse it.
+func TestAHalfWrittenChainIsNotPutInForce(t *testing.T) {
+	dir, ca := folder(t.TempDir()), newAuthority(t, "ca")
+	one := ca.issue(t, "ecdsa", named("a.test"))
+	r := newRig(t, catalog.Server{TLS: []catalog.Certificate{dir.files(t, "a", one)}}, nil)
+	whole := append(slices.Clone(one.pem), one.pem...)
+	for name, text := range map[string][]byte{
+		"cut in the base64": whole[:len(one.pem)+100],
+		"cut in the mark":   whole[:len(one.pem)+20],
+		"cut in the end":    whole[:len(whole)-10],
+	} {
+		dir.put(t, "a.pem", text)
+		r.check()
+		p := r.Problems()
+		line := 1 + bytes.Count(text[:bytes.LastIndex(text, []byte("-----BEGIN "))], []byte("\n"))
+		if want := fmt.Sprintf("%s has a block at its line %d that is cut short or damaged", dir.path("a.pem"), line); len(p) != 1 || !strings.Contains(p[0].Text, want) {
+			t.Errorf("%s: %+v, want %s", name, p, want)
+		}
+		if st, err := r.meet(&tls.Config{ServerName: "a.test", RootCAs: ca.pool()}); err != nil || len(st.PeerCertificates) != 2 {
+			t.Errorf("%s: shown %d certificates, %v", name, len(st.PeerCertificates), err)
+		}
+	}
+	dir.put(t, "a.pem", whole)
+	r.check()
+	if st, err := r.meet(&tls.Config{ServerName: "a.test", RootCAs: ca.pool()}); err != nil || len(st.PeerCertificates) != 4 || len(r.Problems()) != 0 {
+		t.Errorf("the whole chain: %d certificates, %v, %+v", len(st.PeerCertificates), err, r.Problems())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"causeway/internal/fault"
+	"causeway/internal/journey"
 )
 
 // Kind names the failure of a handshake with a caller, with a sentence about this one. now tells an
@@ -77,12 +78,16 @@ var texts = []struct {
 
 // notTLS tells a plain HTTP request from other bytes.
 func notTLS(e tls.RecordHeaderError) (fault.Kind, string) {
-	for _, b := range e.RecordHeader[:3] {
-		if b < 'A' || b > 'Z' {
-			return fault.CallerTLSNotTLS, fmt.Sprintf("the first bytes are %q", e.RecordHeader[:])
-		}
+	detail := fmt.Sprintf("the first bytes are %q", e.RecordHeader[:])
+	switch first := string(e.RecordHeader[:]); {
+	case journey.BeginsRequest(e.RecordHeader):
+		return fault.CallerTLSPlainHTTP, detail
+	case first == "PROXY" || first == "\r\n\r\n\x00":
+		detail += ", as the PROXY protocol begins (server.proxy_protocol)"
+	case first[:4] == "SSH-":
+		detail += ", as SSH begins"
 	}
-	return fault.CallerTLSPlainHTTP, fmt.Sprintf("the first bytes are %q", e.RecordHeader[:])
+	return fault.CallerTLSNotTLS, detail
 }
 
 // clientCertificate tells why a caller's certificate was refused.

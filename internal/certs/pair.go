@@ -42,9 +42,9 @@ func newPair(files catalog.Certificate, now time.Time) (*pair, error) {
 // load reads the files. On an error everything but err stays as it was.
 func (p *pair) load(now time.Time) error {
 	p.stamps, p.pending = stampsOf(p.files), stamps{}
-	cert, err := tls.LoadX509KeyPair(p.files.CertFile, p.files.KeyFile)
+	cert, err := readPair(p.files)
 	if err != nil {
-		p.err = fmt.Errorf("loading the certificate %s: %w", p.files.CertFile, err)
+		p.err = fmt.Errorf("loading the certificate: %w", err)
 		return p.err
 	}
 	if cert.Leaf == nil { // with GODEBUG x509keypairleaf=0
@@ -57,6 +57,23 @@ func (p *pair) load(now time.Time) error {
 	cert.OCSPStaple, p.staple = loadStaple(p.files.OCSPFile, &cert, now)
 	p.cert, p.names = &cert, namesOf(cert.Leaf)
 	return nil
+}
+
+// readPair reads the two files. Its error names the one that is no good.
+func readPair(files catalog.Certificate) (tls.Certificate, error) {
+	cert, err := os.ReadFile(files.CertFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := os.ReadFile(files.KeyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	pair, err := catalog.KeyPair(cert, key)
+	if err != nil {
+		return pair, catalog.InFile(err, files.CertFile, files.KeyFile)
+	}
+	return pair, nil
 }
 
 // namesOf are the names that a certificate may be chosen by.

@@ -19,12 +19,13 @@ type counts struct {
 
 	mu       sync.Mutex
 	failures map[fault.Kind]int64
-	second   int64 // of the log's limit
+	said     map[fault.Kind]int64 // the second in which one was logged last
+	second   int64                // of the log's limit
 	lines    int
 	leftOut  int
 }
 
-// mostLines is how many failed handshakes are logged in one second; the rest are counted.
+// mostLines is how many failed handshakes are logged in one second, beside the first of each kind; the rest are counted.
 const mostLines = 5
 
 // count is tls.Config.VerifyConnection: it is called once for every handshake that goes well.
@@ -49,20 +50,20 @@ func (s *Store) Failed(remote, name string, err error) {
 	c := &s.counts
 	c.mu.Lock()
 	if c.failures == nil {
-		c.failures = map[fault.Kind]int64{}
+		c.failures, c.said = map[fault.Kind]int64{}, map[fault.Kind]int64{}
 	}
 	c.failures[kind]++
 	if c.second != now.Unix() {
 		c.second, c.lines = now.Unix(), 0
 	}
 	c.lines++
-	leftOut := c.leftOut
-	if c.lines > mostLines {
+	leftOut, first := c.leftOut, c.said[kind] != c.second
+	if c.lines > mostLines && !first {
 		c.leftOut++
 		c.mu.Unlock()
 		return
 	}
-	c.leftOut = 0
+	c.leftOut, c.said[kind] = 0, c.second
 	c.mu.Unlock()
 	args := []any{"kind", string(kind), "remote", remote, "detail", clip(detail)}
 	if name != "" {

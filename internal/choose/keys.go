@@ -123,12 +123,17 @@ func bit(i int) uint64 { return 1 << (i & 63) }
 // Mark adds a key to a set of keys that were tried.
 func Mark(tried uint64, i int) uint64 { return tried | bit(i) }
 
+// Only is the one key of a pool that has no other, while it is in use.
+func (p *KeyPool) Only() (i int, ok bool) {
+	return 0, len(p.keys) == 1 && p.keys[0].until.Load() == 0
+}
+
 // Pick chooses a key that is in use and not in the set of those tried, 0 for none: by priority, then in turn by weight.
 // A key whose time aside is over is chosen as well, one that was rejected or out of money by one call
 // at a time. ok is false when there is none; see Soonest.
 func (p *KeyPool) Pick(now int64, tried uint64) (i int, ok bool) {
-	if len(p.keys) == 1 && tried == 0 && p.keys[0].until.Load() == 0 {
-		return 0, true
+	if i, ok := p.Only(); ok && tried == 0 {
+		return i, true
 	}
 	at := uint64(0)
 	if tried == 0 {

@@ -262,6 +262,8 @@ func (t teller) road(k fault.Kind) string {
 		switch {
 		case a.Errno == syscall.EAGAIN:
 			return peer + " did not take the connection: its queue is full."
+		case a.Errno == syscall.EPROTOTYPE:
+			return peer + " is a socket for datagrams, and HTTP needs one for streams."
 		case isUnix(a):
 			return peer + " refused the connection after " + took + "; no process listens on the socket."
 		case len(a.Tries) > 1:
@@ -270,6 +272,9 @@ func (t teller) road(k fault.Kind) string {
 			return peer + " refused the TCP connection after " + took + "; nothing listens there."
 		}
 	case fault.SocketMissing:
+		if a.Errno == syscall.ELOOP {
+			return t.hide("the Unix socket "+peer, "the upstream's Unix socket") + " is not found: its path leads through symbolic links without end."
+		}
 		return t.hide("the Unix socket "+peer, "the upstream's Unix socket") + " does not exist."
 	case fault.SocketDenied:
 		return "the gateway may not open " + t.hide("the Unix socket "+peer, "the upstream's Unix socket") + "."
@@ -356,9 +361,33 @@ func (t teller) handshake(k fault.Kind) string {
 		}
 		return peer + " accepted the connection and did not finish the TLS handshake within " + t.firedLimit("connect") + "."
 	case fault.TLSProtocolError:
+		if brokenLater(a) {
+			return peer + " broke the TLS connection " + phaseText(a.Phase) + t.tlsError(facts) + "."
+		}
 		return peer + " sent bytes that are neither TLS nor HTTP."
 	}
 	return ""
+}
+
+// tlsCut tells of a body that TLS's end or failure cut, "" for another one.
+func (t teller) tlsCut() string {
+	a := t.c.about
+	if !brokenLater(a) {
+		return ""
+	}
+	return t.peer() + " broke the TLS connection in the middle of its answer" + t.tlsError(a.TLS) + ", after " + bodyProgress(a) + "."
+}
+
+// tlsError is crypto/tls's own word for what a peer did; it may have a name in it, so that only operators see it.
+func (t teller) tlsError(facts *journey.TLSFacts) string {
+	s := strings.TrimPrefix(strings.TrimPrefix(facts.Err, "local error: "), "tls: ")
+	if s == "" || strings.ContainsAny(s, "/\n") || len(s) > 80 {
+		return ""
+	}
+	if s = t.hide(s, ""); s == "" {
+		return ""
+	}
+	return " (" + s + ")"
 }
 
 func (t teller) named(before, name string) string {

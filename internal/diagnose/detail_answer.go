@@ -147,6 +147,9 @@ func (t teller) broken(k fault.Kind) string {
 	case fault.ResetDuringUpload:
 		return fmt.Sprintf("%s reset the connection while the request was being sent; %s.", peer, sentProgress(a))
 	case fault.TruncatedBody:
+		if s := t.tlsCut(); s != "" {
+			return s
+		}
 		return fmt.Sprintf("%s closed the connection in the middle of its answer, after %s.", peer, bodyProgress(a))
 	case fault.ResetMidBody:
 		return fmt.Sprintf("%s reset the connection in the middle of its answer, after %s.", peer, bodyProgress(a))

@@ -151,6 +151,10 @@ func tlsLines(c *judgement, a *journey.Attempt) []string {
 	case a.End != journey.EndTLS && a.Phase > journey.PhaseTLS:
 		return []string{line + ": done in " + fault.Span(a.TLSTime)}
 	case a.Phase > journey.PhaseTLS:
+		if brokenLater(a) {
+			line += ": done in " + fault.Span(a.TLSTime) + "; TLS broke " + phaseText(a.Phase)
+			break
+		}
 		line += ": done in " + fault.Span(a.TLSTime) + " on the gateway's side; refused " + phaseText(a.Phase)
 	default:
 		line += ": failed after " + fault.Span(a.TLSTime)
@@ -176,9 +180,19 @@ func tlsLines(c *judgement, a *journey.Attempt) []string {
 		lines = append(lines, "first bytes instead of TLS: "+quote(t.First, bannerLimit))
 	}
 	if t.Err != "" {
-		lines = append(lines, "the handshake's error: "+quote([]byte(t.Err), quoteLimit))
+		whose := "the handshake's error: "
+		if brokenLater(a) {
+			whose = "the error: "
+		}
+		lines = append(lines, whose+quote([]byte(t.Err), quoteLimit))
 	}
 	return lines
+}
+
+// brokenLater tells whether TLS failed on a connection that stood, other than by a server's alert, which may still be
+// about the handshake.
+func brokenLater(a *journey.Attempt) bool {
+	return a.End == journey.EndTLS && a.TLS != nil && a.Phase > journey.PhaseTLS && a.TLS.Reason != "alert"
 }
 
 // overTLS tells whether a target is spoken to in TLS.

@@ -25,8 +25,8 @@ const (
 	clockSet   = time.Second
 	clockFor   = 24 * time.Hour // a clock that was set is remembered
 	// A delay of the gateway's own lies behind a limit that passed only if it is no less than this part
-	// of it.
-	partOfLimit = 10
+	// of it: with less, whoever was waited for had most of the time and let it pass.
+	partOfLimit = 2
 )
 
 // HostTrouble is one thing that was wrong with the gateway's own host.
@@ -173,10 +173,11 @@ func (c *judgement) accountsFor(k fault.Kind) bool {
 	}
 	switch k {
 	case fault.GatewayCPUStarved:
-		lost := max(h.Delay, h.Span*time.Duration(h.Throttled)/100)
-		if c.kind == fault.DNSTimeout && lost < limit/2 {
-			return false // a server that was asked, and asked again, in all that time said nothing
+		span := h.Span // which begins before a short wait did
+		if limit > 0 {
+			span = min(span, limit)
 		}
+		lost := max(h.Delay, span*time.Duration(h.Throttled)/100)
 		return lost >= lateWork && lost >= limit/partOfLimit
 	case fault.GatewayMemoryLow:
 		return c.kind == fault.GatewayOverloaded || h.GC >= collecting || h.Swap >= swapping

@@ -73,7 +73,7 @@ func TestWhatTheHostHasToDoWithIt(t *testing.T) {
 		ruledOut bool       // the host is said to have been well
 	}{
 		{
-			"an answer that did not come in 2 s, work late by 220 ms", get(limited(journey.PhaseWait, "first_byte", 2*time.Second)), on(starved),
+			"an answer that did not come in 400 ms, work late by 220 ms", get(limited(journey.PhaseWait, "first_byte", 400*time.Millisecond)), on(starved),
 			fault.GatewayCPUStarved, "CPUs 98 % busy, 40 % stolen by the hypervisor; the gateway used 10 % of its 2 CPUs, and its work waited up to 220 ms for a CPU", false,
 		},
 		{
@@ -83,6 +83,18 @@ func TestWhatTheHostHasToDoWithIt(t *testing.T) {
 		{
 			"a process held back by its CPU limit", get(limited(journey.PhaseConnect, "connect", 2*time.Second)), on(func(h *journey.Host) { h.Throttled = 80 }),
 			fault.GatewayCPUStarved, "the process held back by its CPU limit 80 % of the time", false,
+		},
+		{
+			"an answer that did not come in 2 s, work late by 220 ms: the upstream had nearly all of the time", get(limited(journey.PhaseWait, "first_byte", 2*time.Second)), on(starved),
+			"", "CPUs 98 % busy", false,
+		},
+		{
+			"an upstream that hung for 30 s, the last ten of them beside a process that was held back", get(limited(journey.PhaseWait, "first_byte", 30*time.Second)),
+			on(func(h *journey.Host) { h.Span, h.Throttled, h.Delay = 10*time.Second, 95, 4*time.Second }), "", "held back by its CPU limit 95 % of the time", false,
+		},
+		{
+			"a fifth of the last ten seconds, of which the limit had two", get(limited(journey.PhaseWait, "first_byte", 2*time.Second)),
+			on(func(h *journey.Host) { h.Span, h.Throttled = 10*time.Second, 30 }), "", "held back by its CPU limit 30 % of the time", false,
 		},
 		{"a calm host", get(limited(journey.PhaseWait, "first_byte", 2*time.Second)), calm(), "", "", true},
 		{"busy CPUs alone make nobody wait", get(limited(journey.PhaseWait, "first_byte", 2*time.Second)), on(func(h *journey.Host) { h.CPU = 100 }), "", "", true},

@@ -20,8 +20,14 @@ func http2Kind(a *journey.Attempt) fault.Kind {
 		case journey.HTTP2Ping:
 			return fault.HTTP2PingTimeout
 		case journey.HTTP2GoAway:
+			if h.Code == journey.HTTP2NoError && a.Phase == journey.PhaseBody {
+				return fault.HTTP2GoAway // it had begun to answer
+			}
 			return goAwayKind(h.Code)
 		case journey.HTTP2Reset:
+			if h.Code == journey.HTTP2RefusedStream && a.Phase == journey.PhaseBody {
+				return fault.HTTP2StreamReset // the same
+			}
 			return resetKind(h.Code)
 		}
 		return fault.Unclassified
@@ -117,7 +123,10 @@ func (t teller) http2(k fault.Kind) string {
 		how = "ended the connection with GOAWAY, " + code
 	}
 	when := ", " + phaseText(a.Phase)
-	if a.Phase == journey.PhaseBody {
+	switch a.Phase {
+	case journey.PhaseTLS: // there may be none
+		when = ", as HTTP/2 was being begun"
+	case journey.PhaseBody:
 		when = ", after " + bodyProgress(a)
 	}
 	switch k {

@@ -65,15 +65,21 @@ func http2Facts() map[string]Input {
 		})
 	}
 	return map[string]Input{
-		"HTTP/2, RST_STREAM REFUSED_STREAM, POST":     post(rstStream(7)),
-		"HTTP/2, RST_STREAM ENHANCE_YOUR_CALM, POST":  post(rstStream(0xb)),
-		"HTTP/2, RST_STREAM INTERNAL_ERROR, POST":     post(rstStream(2)),
-		"HTTP/2, RST_STREAM INTERNAL_ERROR, GET":      get(rstStream(2)),
-		"HTTP/2, RST_STREAM HTTP_1_1_REQUIRED":        get(rstStream(0xd)),
-		"HTTP/2, RST_STREAM PROTOCOL_ERROR":           get(rstStream(1)),
-		"HTTP/2, RST_STREAM CANCEL, POST":             post(rstStream(8)),
-		"HTTP/2, RST_STREAM CANCEL in the body, GET":  get(overHTTP2Body(journey.EndHTTP2, func(_ *A, h *H) { h.Signal, h.Code = journey.HTTP2Reset, 8 })),
-		"HTTP/2, RST_STREAM of an unknown code, POST": post(rstStream(0x1234)),
+		"HTTP/2, RST_STREAM REFUSED_STREAM, POST":                    post(rstStream(7)),
+		"HTTP/2, RST_STREAM ENHANCE_YOUR_CALM, POST":                 post(rstStream(0xb)),
+		"HTTP/2, RST_STREAM INTERNAL_ERROR, POST":                    post(rstStream(2)),
+		"HTTP/2, RST_STREAM INTERNAL_ERROR, GET":                     get(rstStream(2)),
+		"HTTP/2, RST_STREAM HTTP_1_1_REQUIRED":                       get(rstStream(0xd)),
+		"HTTP/2, RST_STREAM PROTOCOL_ERROR":                          get(rstStream(1)),
+		"HTTP/2, RST_STREAM CANCEL, POST":                            post(rstStream(8)),
+		"HTTP/2, RST_STREAM CANCEL in the body, GET":                 get(overHTTP2Body(journey.EndHTTP2, func(_ *A, h *H) { h.Signal, h.Code = journey.HTTP2Reset, 8 })),
+		"HTTP/2, RST_STREAM of an unknown code, POST":                post(rstStream(0x1234)),
+		"HTTP/2, RST_STREAM REFUSED_STREAM in the body, POST":        post(overHTTP2Body(journey.EndHTTP2, func(_ *A, h *H) { h.Signal, h.Code = journey.HTTP2Reset, 7 })),
+		"HTTP/2, GOAWAY NO_ERROR below the stream in the body, POST": post(overHTTP2Body(journey.EndHTTP2, func(_ *A, h *H) { h.Signal, h.LastStream = journey.HTTP2GoAway, 3 })),
+		"HTTP/2, a frame out of place where SETTINGS should be": get(overHTTP2(journey.EndParse, func(a *A, h *H) {
+			before(a, journey.PhaseTLS, journey.EndParse)
+			a.Fault, h.Stream, h.Signal, h.Detail = journey.FaultHTTP2, 0, journey.HTTP2Preface, "its first frame is not SETTINGS"
+		})),
 		"HTTP/2, no stream is allowed": post(overHTTP2(journey.EndHTTP2, func(a *A, h *H) {
 			before(a, journey.PhaseTLS, journey.EndHTTP2)
 			h.Stream, h.Signal, h.Code, h.Unworked = 0, journey.HTTP2Reset, 7, true

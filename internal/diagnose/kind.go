@@ -152,9 +152,9 @@ func errno(a *journey.Attempt) fault.Kind {
 	switch a.Errno {
 	case syscall.ECONNREFUSED:
 		return fault.ConnectionRefused
-	case syscall.EAGAIN: // a Unix socket whose backlog is full
+	case syscall.EAGAIN, syscall.EPROTOTYPE: // a Unix socket whose backlog is full; one for datagrams
 		return fault.ConnectionRefused
-	case syscall.ENOENT, syscall.ENOTDIR:
+	case syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP:
 		if unix {
 			return fault.SocketMissing
 		}

@@ -90,6 +90,8 @@ func TestErrnoOnASocketAndOnTheNetwork(t *testing.T) {
 		{"http://10.0.0.1", syscall.ENOENT, fault.Unclassified},
 		{"unix:/run/app.sock", syscall.ECONNREFUSED, fault.ConnectionRefused},
 		{"unix:/run/app.sock", syscall.EAGAIN, fault.ConnectionRefused},
+		{"unix:/run/app.sock", syscall.EPROTOTYPE, fault.ConnectionRefused},
+		{"unix:/run/app.sock", syscall.ELOOP, fault.SocketMissing},
 	}
 	for _, test := range tests {
 		a := journey.Attempt{Target: test.target, Phase: journey.PhaseConnect, End: journey.EndErrno, Errno: test.errno}
@@ -110,6 +112,8 @@ func TestTLSErrorsAfterTheHandshake(t *testing.T) {
 		{"certificate wanted by TLS 1.3", journey.PhaseWait, journey.TLSFacts{Reason: "alert", Alert: 116}, fault.TLSClientCertificate, false},
 		{"server gave up", journey.PhaseWait, journey.TLSFacts{Reason: "alert", Alert: 80}, fault.TLSAlert, true},
 		{"alert in the answer", journey.PhaseBody, journey.TLSFacts{Reason: "alert", Alert: 20}, fault.TruncatedBody, true},
+		{"garbage in the answer", journey.PhaseBody, journey.TLSFacts{Reason: "protocol", Alert: -1, Err: "local error: tls: bad record MAC"}, fault.TruncatedBody, true},
+		{"garbage instead of an answer", journey.PhaseWait, journey.TLSFacts{Reason: "protocol", Alert: -1, Err: "local error: tls: bad record MAC"}, fault.TLSProtocolError, true},
 		{"garbage in the header", journey.PhaseHead, journey.TLSFacts{Reason: "protocol", Alert: -1}, fault.TruncatedHeader, true},
 		{"closed", journey.PhaseWait, journey.TLSFacts{Reason: "eof", Alert: -1}, fault.ClosedBeforeResponse, true},
 		{"reset", journey.PhaseWait, journey.TLSFacts{Reason: "reset", Alert: -1}, fault.ResetBeforeResponse, true},

@@ -165,6 +165,8 @@ var errnoNames = []struct {
 	{syscall.EACCES, "EACCES"},
 	{syscall.EPERM, "EPERM"},
 	{syscall.EAGAIN, "EAGAIN"},
+	{syscall.EPROTOTYPE, "EPROTOTYPE"},
+	{syscall.ELOOP, "ELOOP"},
 	{syscall.EIO, "EIO"},
 }
 

@@ -210,12 +210,28 @@ func roundMS(ms float64) float64 {
 
 const hexDigits = "0123456789abcdef"
 
+// isPlain are the bytes that AppendString takes as they are: a finding is mostly of these.
+var isPlain = func() (plain [256]bool) {
+	for c := byte(0x20); c < 0x7f; c++ {
+		plain[c] = c != '"' && c != '\\' && c != '<' && c != '>'
+	}
+	return plain
+}()
+
 // AppendString appends s as a JSON string (RFC 8259 section 7). Invalid UTF-8 becomes U+FFFD, and
 // the characters that end a script element or a JavaScript line are escaped, so that the object
 // may stand in a page as it is.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
+		plain := i
+		for plain < len(s) && isPlain[s[plain]] {
+			plain++
+		}
+		if dst = append(dst, s[i:plain]...); plain == len(s) {
+			break
+		}
+		i = plain
 		c := s[i]
 		if c < utf8.RuneSelf {
 			i++
@@ -228,10 +244,8 @@ func AppendString(dst []byte, s string) []byte {
 				dst = append(dst, '\\', 'r')
 			case c == '\t':
 				dst = append(dst, '\\', 't')
-			case c < 0x20 || c == 0x7f || c == '<' || c == '>':
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 			default:
-				dst = append(dst, c)
+				dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 			}
 			continue
 		}

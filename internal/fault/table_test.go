@@ -137,7 +137,7 @@ var settings = map[string]bool{
 	"upstream.retries.on": true, "upstream.retries.max": true, "upstream.protocol": true, "upstream.headers": true, "server.http2.enabled": true,
 	"upstream.health.path": true, "upstream.health.status": true, "upstream.health.timeout": true, "upstream.health.healthy_after": true, "upstream.health.unhealthy_after": true,
 	"upstream.breaker.failures": true, "upstream.breaker.min_calls": true, "upstream.breaker.open_for": true,
-	"upstream.tls.pins": true, "upstream.tls.cert_file": true, "upstream.tls.key_file": true, "server.tls": true, "server.tls_options.min_version": true,
+	"upstream.tls.pins": true, "upstream.tls.min_version": true, "upstream.tls.cert_file": true, "upstream.tls.key_file": true, "server.tls": true, "server.tls_options.min_version": true,
 	"server.tls_options.ciphers": true, "server.tls_options.unknown_names": true, "server.client_auth.mode": true, "server.client_auth.ca_file": true,
 	"server.acme": true, "server.acme.hosts": true, "server.acme.http_port": true,
 	"server.max_connections": true, "server.max_calls": true, "server.max_header": true, "server.max_body": true, "server.read_header_timeout": true,

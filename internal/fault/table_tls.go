@@ -100,11 +100,12 @@ var tlsRows = []Entry{
 	{
 		Kind: TLSVersionMismatch, Status: 502, Proxy: "tls_alert_received", Cause: Configuration, Again: Elsewhere, At: AtUpstreamLink,
 		Title:        "Gateway and upstream share no TLS version or cipher",
-		Explain:      "The upstream ended the handshake because it accepts none of the protocol versions, ciphers or application protocols that the gateway offered (TLS 1.2 and 1.3, HTTP/1.1).",
+		Explain:      "The upstream ended the handshake because it accepts none of the protocol versions, ciphers or application protocols that the gateway offered: TLS 1.2 and 1.3, or what upstream.tls.min_version leaves of them, and what upstream.protocol says.",
 		CallerAdvice: []string{tellOperator},
 		OperatorAdvice: []string{
 			"Enable TLS 1.2 or 1.3 with a forward-secret cipher (ECDHE with AES-GCM or ChaCha20) on the upstream.",
-			"Alert 120 means that the upstream accepts only another protocol, such as HTTP/2: allow http/1.1 in its ALPN list.",
+			"Alert 70 with upstream.tls.min_version: 1.3 mostly means that the upstream speaks 1.2 at most: update it, or set 1.2.",
+			"Alert 120 means that the upstream accepts only another protocol inside TLS, such as HTTP/2: set upstream.protocol to auto or h2, or allow http/1.1 in the upstream's ALPN list.",
 			"If it worked before, somebody tightened the upstream's TLS settings: compare them with the time of the first failure.",
 		},
 	},

@@ -64,6 +64,7 @@ func (c *call) unfoldBody() bool {
 	case full:
 		return false
 	case errors.Is(err, coding.ErrBound):
+		c.tellUnread("request", err)
 		what := fmt.Sprintf("The request's body is too large: %d bytes of %s unfold to more than is taken (at most %s, and %d times as many).", len(c.body), encoding, snapshotSize(limit), coding.MaxRatio)
 		return c.fail(failure{kind: fault.BodyTooLarge, detail: what, safe: what, evidence: []string{err.Error()}})
 	case err != nil:

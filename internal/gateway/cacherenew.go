@@ -100,7 +100,7 @@ func (c *call) renew(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool
 	}
 	drain(u)
 	a.End, a.Phase = journey.EndComplete, journey.PhaseDone
-	if t.MarkGood(time.Now()) {
+	if t.MarkGood(time.Now().UnixNano()) {
 		c.good(t, a)
 	}
 	c.releaseAnswer()

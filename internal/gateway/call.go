@@ -18,13 +18,26 @@ import (
 // call is one call on its way through the rooms. It is pooled: nothing may keep a pointer into it
 // after leave.
 type call struct {
+	facts
+
+	// What is kept from one call to the next for its memory.
+	j       journey.Journey
+	rec     []byte // the record, encoded
+	out     []byte // the request head of the attempt
+	answer  wire.Header
+	arena   []byte
+	pathBuf []byte
+	rewrite []byte
+	pieces  [][]byte
+}
+
+// facts are all that the next call must not find.
+type facts struct {
 	g     *Gateway
 	ex    wire.Exchange
 	rq    *wire.Request
 	gen   *snapshot.Generation
-	j     journey.Journey
 	slot  ledger.Slot
-	rec   []byte // the record, encoded
 	began time.Time
 	idBuf [26]byte // the id's text, so that header fields can point at it
 
@@ -59,7 +72,6 @@ type call struct {
 	idempotent bool
 	upgrade    bool
 	pseudonym  []byte // ours in Via
-	pathBuf    []byte
 	target     []byte // path for the upstream
 
 	// LLM.
@@ -76,9 +88,7 @@ type call struct {
 	kept          keeping
 	owned         owning
 	guard         *guarding // nil without guardrails
-	rewrite       []byte
-	streamHead    []byte // how an event stream began
-	pieces        [][]byte
+	streamHead    []byte    // how an event stream began
 	long          *llm.LongAnswer
 	unfold        unfolding // of an answer in a content coding
 	keptCoding    string    // of the answer's body that is kept
@@ -96,7 +106,6 @@ type call struct {
 	recall *recall
 
 	// The attempts.
-	out     []byte // the request head of the attempt
 	request wire.Call
 	tried   upstream.Tried
 	reply   *wire.Upcall     // the answer being handed on
@@ -105,8 +114,6 @@ type call struct {
 	again   int              // attempts made
 	// recorded is how many of the attempts the targets' memories were told of.
 	recorded int
-	answer   wire.Header
-	arena    []byte
 
 	finding   *fault.Finding
 	allow     string        // for 405
@@ -123,6 +130,9 @@ type call struct {
 
 // since is the time since the call began.
 func (c *call) since() time.Duration { return time.Since(c.began) }
+
+// at is the wall clock's time in Unix nanoseconds so long after the call began.
+func (c *call) at(after time.Duration) int64 { return c.began.UnixNano() + int64(after) }
 
 // view lets a string share bytes of the request, which stay as they are until leave: no further than
 // the journey may it go, and what is kept longer (a finding, a note, the name of a model that a

@@ -328,6 +328,10 @@ func (c *call) pickKey(t *snapshot.Chosen) {
 	if len(up.Keys) == 0 {
 		return
 	}
+	if i, ok := up.KeyPool.Only(); ok && p.keys == 0 {
+		p.key, t.Key = i, &up.Keys[i]
+		return
+	}
 	now := wire.Now()
 	i, ok := up.KeyPool.Pick(now, p.keys)
 	if !ok {

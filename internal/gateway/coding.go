@@ -101,6 +101,7 @@ func (c *call) deliverCoded(t snapshot.Chosen, u *wire.Upcall, a *journey.Attemp
 	case !ok:
 		if err != nil {
 			c.note("translate", "the error's body was not read to its end: "+err.Error())
+			c.tellUnread("answer", err)
 		}
 		return c.providerError(t, u, a, body, text)
 	case errors.Is(err, coding.ErrBound):
@@ -136,7 +137,7 @@ func (c *call) longText(p []byte) { c.long.Feed(p) }
 
 // sharing are limits of a text whose reading takes turns with that of others.
 func (c *call) sharing(l coding.Limits) coding.Limits {
-	l.Share = func() { c.g.lane.Share(&c.unfold.stint) }
+	l.Share = func() { c.g.lane.Share(&c.unfold.stint, wire.WorkText, c) }
 	return l
 }
 
@@ -150,6 +151,7 @@ func (c *call) finishUnfold(clean bool) {
 	}
 	if err := c.unfold.err; err != nil {
 		c.note("translate", "the answer passed and was not read to its end: "+err.Error())
+		c.tellUnread("answer", err)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"causeway/internal/fault"
 	"causeway/internal/journey"
+	"causeway/internal/snapshot"
 )
 
 // fold compresses a text.
@@ -269,4 +270,55 @@ services:
 		{name: "a failed one there", request: chunked("/broken/a", "hello there"), answers: []string{reply(503, "no")}, status: 503, calls: 1, record: kept("hello there", 11)},
 		{name: "where nothing is kept", request: long("/none/a"), status: 200, calls: 1, record: kept("", 0)},
 	})
+}
+
+// TestTextsThatUnfoldToTooMuchAreTold: by whose they are and why, whatever became of the call.
+func TestTextsThatUnfoldToTooMuchAreTold(t *testing.T) {
+	calls := make(chan Unread, 10)
+	up := newOrigin(t)
+	r := newRigFull(t, fill(t, modelConfig, up), &memory{}, &sandboxes{}, func(*snapshot.Deps) {}, func(o *Options) {
+		o.OnUnread = func(u Unread) { calls <- u }
+	})
+	bomb := `{"object":"list","data":["` + strings.Repeat("x", 2<<20) + `"]}`
+	embeddings := strings.Replace(chat("fast"), "/chat/completions", "/embeddings", 1)
+	body := fold(t, "gzip", `{"model":"fast","messages":[{"role":"user","content":"`+strings.Repeat("x", 2<<20)+`"}]}`)
+	head, _, _ := strings.Cut(chat("fast", "Content-Encoding: gzip"), "\n\n")
+	lines := strings.Split(head, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "Content-Length: ") {
+			lines[i] = fmt.Sprint("Content-Length: ", len(body))
+		}
+	}
+	for _, c := range []struct {
+		s    scenario
+		want []Unread
+	}{
+		{scenario{name: "an answer", request: embeddings, answers: []string{folded(t, 200, "gzip", bomb, jsonType)}, status: 200, calls: 1}, []Unread{{Of: "answer", Provider: "mock", Reason: "ratio", Peer: "http://127.0.0.1:"}}},
+		{scenario{name: "an error's body", request: embeddings, answers: []string{folded(t, 400, "gzip", bomb, jsonType)}, status: 502, calls: 1}, []Unread{{Of: "answer", Provider: "mock", Reason: "ratio", Peer: "http://127.0.0.1:"}}},
+		{
+			scenario{name: "a stream", request: streamed("fast"), answers: []string{foldedEvents(t, false, deltaEvent, strings.Repeat(" ", 2<<20), doneEvent) + lastChunk}, status: 200, calls: 1, has: []string{`"kind":"malformed_stream"`}},
+			[]Unread{{Of: "answer", Provider: "mock", Reason: "ratio", Peer: "http://127.0.0.1:"}},
+		},
+		{scenario{name: "a request", request: strings.Join(lines, "\n") + "\n\n" + body, status: 413, has: []string{"body_too_large"}}, []Unread{{Of: "request", Reason: "ratio", Peer: "127.0.0.1"}}},
+		{scenario{name: "one that is cut is another matter", request: streamed("fast"), answers: []string{foldedEvents(t, true, deltaEvent) + lastChunk}, status: 200, calls: 1, has: []string{`"kind":"malformed_stream"`}}, nil},
+	} {
+		r.run(t, up, []scenario{c.s})
+		var told []Unread
+		for len(calls) > 0 {
+			told = append(told, <-calls)
+		}
+		if len(told) != len(c.want) {
+			t.Errorf("%s: told of %+v, want %+v", c.s.name, told, c.want)
+			continue
+		}
+		for i, want := range c.want {
+			got := told[i]
+			if !strings.Contains(got.Why, "unfolds to more than is read") || !strings.HasPrefix(got.Peer, want.Peer) {
+				t.Errorf("%s: told of %+v", c.s.name, got)
+			}
+			if got.Why, got.Peer = "", want.Peer; got != want {
+				t.Errorf("%s: told of %+v, want %+v", c.s.name, got, want)
+			}
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (p *purse) counters() budget.Counters {
 func (p *purse) lost(err error) {
 	now := time.Now()
 	p.awayUntil.Store(now.Add(awayFor).UnixNano())
-	if ok, skipped := p.told.allow(now); ok {
+	if ok, skipped := p.told.allow("", now); ok {
 		p.log.Error("the counters of limits can't be reached: this gateway counts for itself", "error", err.Error(), "lines_left_out", skipped)
 	}
 }

@@ -324,7 +324,7 @@ func (c *call) logFailure() {
 	if f == nil || f.Kind == fault.CallerGone || c.silent() {
 		return
 	}
-	ok, skipped := c.g.failLog.allow(time.Now())
+	ok, skipped := c.g.failLog.allow(f.Kind, time.Now())
 	if !ok {
 		return
 	}

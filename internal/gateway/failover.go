@@ -102,7 +102,11 @@ func (c *call) learnGood(a *journey.Attempt) {
 		return
 	}
 	p.learned = true
-	t, now := &c.model.Targets[p.at], wire.Now()
+	since := c.j.Total
+	if since == 0 {
+		since = c.since()
+	}
+	t, now := &c.model.Targets[p.at], wire.At(c.began)+int64(since)
 	if back, down := t.State.Good(now); back {
 		c.g.log.LogAttrs(context.Background(), slog.LevelInfo, "a model's target answers again",
 			slog.String("target", t.Name), slog.String("after", down.String()))

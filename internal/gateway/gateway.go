@@ -58,6 +58,8 @@ type Options struct {
 	MemoryMax, MemoryKill int64
 	// Lane is what texts share that take long to read; nil holds none back.
 	Lane *wire.Lane
+	// OnUnread is told of each text in a content coding that unfolds to too much; nil is not told.
+	OnUnread func(Unread)
 }
 
 // Gateway serves calls. It is a wire.Handler and safe for concurrent use.
@@ -86,8 +88,9 @@ type Gateway struct {
 	flights    flights // of services' answers
 	near       nearIndex
 	tokens     *tokens.Counter
-	failLog    logLimit
+	failLog    *logLimit
 	lane       *wire.Lane
+	onUnread   func(Unread)
 }
 
 // mostReaders is how many callers may look into the call log at once: whoever knows the address may
@@ -110,12 +113,12 @@ func New(o Options, first *snapshot.Generation) (*Gateway, error) {
 	}
 	g := &Gateway{
 		ledger: o.Ledger, sandbox: o.Sandbox, log: o.Log, readers: make(chan struct{}, mostReaders),
-		challenge: o.Challenge, lane: o.Lane, host: o.Host, child: o.Child, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
+		challenge: o.Challenge, lane: o.Lane, onUnread: o.OnUnread, host: o.Host, child: o.Child, fetch: o.Fetch, responses: o.Responses, memoryMax: o.MemoryMax, memoryKill: o.MemoryKill,
 	}
 	if g.owner = o.Owner; g.owner == nil {
 		g.owner = owner.New(nil)
 	}
-	g.tokens = tokens.NewCounter()
+	g.tokens, g.failLog = tokens.NewCounter(), newLogLimit()
 	if g.cache = o.Cache; g.cache == nil {
 		g.cache = cache.New(cache.NewMemory(cacheSize, 0, nil), cache.Options{})
 	}
@@ -211,25 +214,4 @@ func (g *Gateway) Refuse(ex wire.Exchange, why *wire.Refusal) {
 	_ = c.open() // it is turned away whether there is room for its record or not
 	c.fail(refusalFailure(why, ex.Protocol()))
 	c.explain()
-}
-
-// logLimit lets through a bounded number of lines a second and counts the rest.
-type logLimit struct {
-	second  atomic.Int64
-	lines   atomic.Int64
-	skipped atomic.Int64
-}
-
-func (l *logLimit) allow(now time.Time) (ok bool, skipped int64) {
-	const most = 20
-	s := now.Unix()
-	if old := l.second.Load(); old != s && l.second.CompareAndSwap(old, s) {
-		l.lines.Store(0)
-		skipped = l.skipped.Swap(0)
-	}
-	if l.lines.Add(1) > most {
-		l.skipped.Add(1)
-		return false, 0
-	}
-	return true, skipped
 }

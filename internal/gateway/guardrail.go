@@ -217,7 +217,7 @@ func (c *call) guardAnswer(body []byte) (out []byte, ok bool) {
 // answerBlocked refuses to hand a whole answer on. It returns true: the call is over.
 func (c *call) answerBlocked(t snapshot.Chosen, a *journey.Attempt) bool {
 	c.releaseAnswer()
-	t.MarkGood(c.began.Add(c.since())) // the provider did its part
+	t.MarkGood(c.at(c.since())) // the provider did its part
 	c.learnGood(a)
 	c.fail(c.blockedFailure())
 	return c.explained()

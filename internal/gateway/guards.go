@@ -26,12 +26,24 @@ func (c *call) addressGuard() bool {
 		return true
 	}
 	c.policy("ip_allow")
+	from, address := c.clientText(), "caller's address: "+c.clientText()
+	if from == "" {
+		from, address = "a Unix socket, which have no address,", "the caller is on a Unix socket: it has no address"
+	}
 	return c.fail(failure{
 		kind:     fault.AddressNotAllowed,
-		detail:   fmt.Sprintf("%s: calls from %s are not allowed.", c.svc.Name, c.client),
+		detail:   fmt.Sprintf("%s: calls from %s are not allowed.", c.svc.Name, from),
 		safe:     "Calls from this address are not allowed.",
-		evidence: []string{"caller's address: " + c.client.String(), "policies.ip_allow: " + c.svc.IPAllow.String()},
+		evidence: []string{address, "policies.ip_allow: " + c.svc.IPAllow.String()},
 	})
+}
+
+// clientText is the caller's address as records have it: "" for a caller on a Unix socket.
+func (c *call) clientText() string {
+	if !c.client.IsValid() {
+		return ""
+	}
+	return c.client.String()
 }
 
 // keyGuard finds the application that calls.
@@ -70,10 +82,11 @@ func (c *call) keyGuard() bool {
 func (c *call) admit(found *policy.Found) {
 	c.caller = found.Caller
 	c.j.Application = found.Caller.Name
-	c.dropped = 1 << wire.Identify([]byte(found.Field))
 	if c.dialect != nil || c.prompt.asked {
 		c.dropped = 1<<wire.Authorization | 1<<wire.XAPIKey | 1<<wire.XGoogAPIKey | 1<<wire.APIKey | 1<<wire.AcceptEncoding | 1<<wire.Cookie
+		return
 	}
+	c.dropped = 1 << wire.Identify([]byte(found.Field))
 }
 
 func (c *call) subscriptionGuard() bool {

@@ -246,7 +246,7 @@ func (c *call) streamBlocked(t snapshot.Chosen, a *journey.Attempt) bool {
 	}
 	state := c.cross.writer.State()
 	c.releaseAnswer()
-	t.MarkGood(c.began.Add(c.since())) // the provider did its part
+	t.MarkGood(c.at(c.since())) // the provider did its part
 	f := c.blockedFailure()
 	if c.ex.Withdraw() {
 		c.j.Status, c.j.BytesOut, c.j.FirstByte = 0, 0, 0

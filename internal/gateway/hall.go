@@ -36,7 +36,7 @@ func (c *call) open() (err error) {
 
 // caught turns a panic in any room into an answer and a record, so that one bug costs one call.
 func (c *call) caught(p any) {
-	if ok, _ := c.g.failLog.allow(time.Now()); ok { // every call may meet the same bug
+	if ok, _ := c.g.failLog.allow(fault.GatewayBug, time.Now()); ok { // every call may meet the same bug
 		c.g.log.Error("a call ended in a bug of the gateway", "call", c.j.ID.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	}
 	if c.ex.Started() {

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 
 	"causeway/internal/llm"
 	"causeway/internal/snapshot"
@@ -204,7 +206,7 @@ func (c *call) appendForwarded(dst []byte) []byte {
 	dst = append(dst, "\r\nForwarded: "...)
 	dst = c.appendEarlier(dst, true)
 	dst = append(dst, "for="...)
-	if bytes.IndexByte([]byte(c.peerText), ':') >= 0 {
+	if strings.IndexByte(c.peerText, ':') >= 0 {
 		dst = append(dst, `"[`...)
 		dst = append(dst, c.peerText...)
 		dst = append(dst, `]"`...)
@@ -245,18 +247,14 @@ func (c *call) appendTrace(dst []byte) []byte {
 		}
 	}
 	if c.j.Trace == ([16]byte{}) {
-		a, b := rand.Uint64(), rand.Uint64()
-		for i := range 8 {
-			c.j.Trace[i], c.j.Trace[8+i] = byte(a>>(8*i)), byte(b>>(8*i))
-		}
+		binary.LittleEndian.PutUint64(c.j.Trace[:8], rand.Uint64())
+		binary.LittleEndian.PutUint64(c.j.Trace[8:], rand.Uint64())
 	}
 	dst = append(dst, "traceparent: 00-"...)
 	dst = hex.AppendEncode(dst, c.j.Trace[:])
 	dst = append(dst, '-')
 	var span [8]byte
-	for n, i := rand.Uint64()|1, 0; i < 8; i++ {
-		span[i] = byte(n >> (8 * i))
-	}
+	binary.LittleEndian.PutUint64(span[:], rand.Uint64()|1)
 	dst = hex.AppendEncode(dst, span[:])
 	return append(dst, '-', '0', flags, '\r', '\n')
 }

@@ -181,7 +181,7 @@ func (l *leg) run() {
 		if p := recover(); p != nil {
 			if l.won {
 				d.caught(p)
-			} else if ok, _ := d.g.failLog.allow(time.Now()); ok {
+			} else if ok, _ := d.g.failLog.allow(fault.GatewayBug, time.Now()); ok {
 				d.g.log.Error("a hedged attempt ended in a bug of the gateway", "call", d.j.ID.String(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			}
 		}

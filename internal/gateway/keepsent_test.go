@@ -9,7 +9,7 @@ import (
 
 // What the call log keeps of a header and a query has no credential in it.
 func TestKeptHeaderAndQuery(t *testing.T) {
-	c := &call{rq: &wire.Request{HasQuery: true, Query: []byte("page=2&token=canary-1&X-Amz-Signature=canary-2&q=sk-canary0123456789abcdef&empty")}}
+	c := &call{facts: facts{rq: &wire.Request{HasQuery: true, Query: []byte("page=2&token=canary-1&X-Amz-Signature=canary-2&q=sk-canary0123456789abcdef&empty")}}}
 	for _, f := range []struct {
 		id          wire.ID
 		name, value string

@@ -43,6 +43,9 @@ func (c *call) luggage() bool {
 		c.feedUpload(c.body)
 		return true
 	}
+	if err := c.ex.Malformed(); err != nil {
+		return c.bodyFault(err)
+	}
 	c.limit.upload = c.owned.upload
 	c.limit.ex, c.limit.want, c.limit.left, c.limit.most = c.ex, c.length, c.bodyLimit(), c.bodyLimit()
 	c.stream = &c.limit

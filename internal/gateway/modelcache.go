@@ -34,11 +34,12 @@ type recall struct {
 	hit *cache.Answer // the call's answer
 	age time.Duration // since it was stored
 
-	keeps     bool   // the answer may be kept
-	recording bool   // the events that the caller gets are gathered in events
-	events    []byte // of a stream
-	near      *nearness
-	refused   bool // before its text was given to a model of embeddings: the application's limits are used up
+	keeps      bool   // the answer may be kept
+	recording  bool   // the events that the caller gets are gathered in events
+	events     []byte // of a stream
+	eventsType string // their content type
+	near       *nearness
+	refused    bool // before its text was given to a model of embeddings: the application's limits are used up
 }
 
 // providerSide are members that name what a provider keeps: what stands behind an id may change, and an answer may
@@ -235,6 +236,9 @@ func (c *call) keepReply(body []byte, contentType string) {
 func (c *call) beginEvents() {
 	r := c.recall
 	r.recording, r.events = r.keeps && !c.guard.answers(), r.events[:0]
+	if r.recording {
+		r.eventsType = string(c.answer.Get(wire.ContentType)) // which is gone when the stream is read on
+	}
 }
 
 // addEvents gathers events.
@@ -250,7 +254,7 @@ func (r *recall) addEvents(p []byte) {
 }
 
 // keepStreamReply keeps the events of a stream that was whole, if it was a good one.
-func (c *call) keepStreamReply(contentType string) {
+func (c *call) keepStreamReply() {
 	r := c.recall
 	if !r.keeps {
 		return
@@ -260,11 +264,11 @@ func (c *call) keepStreamReply(contentType string) {
 		return
 	}
 	r.recording = false
-	if why := c.imperfectStream(r.events, contentType); why != "" {
+	if why := c.imperfectStream(r.events, r.eventsType); why != "" {
 		r.say(c, why)
 		return
 	}
-	c.store(r.events, contentType)
+	c.store(r.events, r.eventsType)
 }
 
 // store keeps an answer.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"causeway/internal/cache"
 	"causeway/internal/journey"
@@ -195,6 +196,31 @@ func TestAStreamIsGivenAgainByteForByte(t *testing.T) {
 	up.acts(numbered)
 	if a := r.call(t, asks("kept", "", appKey)); a.header.Get("Content-Type") != "application/json" {
 		t.Error(a.whole())
+	}
+}
+
+// TestAStreamThatComesBitByBitIsKeptWithItsContentType: each bit may come in the memory that the answer's head
+// had been in.
+func TestAStreamThatComesBitByBitIsKeptWithItsContentType(t *testing.T) {
+	r, up := newModelCacheRig(t)
+	up.acts(func(_ int, rq *got) string {
+		all := events(deltaEvent, deltaEvent, deltaEvent, finishEvent, usageEvent, doneEvent) + lastChunk
+		head, rest, _ := strings.Cut(all, "\r\n\r\n")
+		for piece := head + "\r\n\r\n"; ; piece, rest = rest[:min(len(rest), 300)], rest[min(len(rest), 300):] {
+			if _, err := rq.conn.Write([]byte(piece)); err != nil || len(rest) == 0 {
+				return ""
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	const stream = `,"stream":true,"stream_options":{"include_usage":true}`
+	first := r.call(t, asks("kept", stream, appKey))
+	if j := r.record(t, first); !strings.HasPrefix(j.Cache, "stored") {
+		t.Fatalf("%q: %s", j.Cache, first.whole())
+	}
+	again := r.call(t, asks("kept", stream, appKey))
+	if again.body != first.body || again.header.Get("Content-Type") != "text/event-stream" || !strings.Contains(again.header.Get("Cache-Status"), "hit") {
+		t.Error(again.whole())
 	}
 }
 

@@ -322,6 +322,7 @@ func (c *call) embed(t *snapshot.ModelTarget, text string, within time.Duration)
 	}
 	if !coding.None(encoding) {
 		if held, err = coding.Append(nil, encoding, held, coding.Limits{Bytes: mostEmbedding, Ratio: coding.MaxRatio}); err != nil {
+			c.tellUnread("answer", err)
 			return nil, err
 		}
 	}
@@ -335,7 +336,7 @@ func (c *call) embed(t *snapshot.ModelTarget, text string, within time.Duration)
 	if len(e.Vectors) != 1 {
 		return nil, fmt.Errorf("it gave %d embeddings", len(e.Vectors))
 	}
-	chosen.Target.MarkGood(time.Now())
+	chosen.Target.MarkGood(time.Now().UnixNano())
 	return e.Vectors[0], nil
 }
 

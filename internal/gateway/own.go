@@ -99,6 +99,7 @@ func (c *call) ownCall(text string) {
 		c.explain()
 		return
 	}
+	c.g.lane.LookUp(c)
 	j, err := c.g.ledger.Get(ctx, id)
 	if err != nil || !c.mayRead(&j) {
 		c.noCall("No call of this id was made with this key; the key goes where it went in the call.")
@@ -119,7 +120,7 @@ func (c *call) mayRead(j *journey.Journey) bool {
 	if j.Application != "" {
 		return c.caller != nil && c.caller.Name == j.Application
 	}
-	return j.Remote == c.client.String()
+	return j.Remote == c.clientText()
 }
 
 // mayKnow applies the details rule to the call that is read.

@@ -22,10 +22,10 @@ import (
 // glance notes, as an answer's head comes, what about its target may have changed: what it calls itself, its
 // versions, its certificate, its address, its clock. Later the head's bytes may be gone.
 func (c *call) glance(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) {
-	now := c.began.Add(a.Start + a.Total)
-	if !t.Due(now) || c.leg != nil {
+	if !t.Due(c.at(a.Start+a.Total)) || c.leg != nil {
 		return
 	}
+	now := c.began.Add(a.Start + a.Total)
 	switch status := u.Response.Status; {
 	case status == 101, status >= 502 && status <= 504, status >= 520:
 		return // whoever said so may be a proxy before the target

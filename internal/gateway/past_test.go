@@ -62,13 +62,13 @@ func BenchmarkNotLookedAt(b *testing.B) {
 		b.Fatal(refusal.Kind)
 	}
 	defer t.Release()
-	c := &call{began: time.Now()}
+	c := &call{facts: facts{began: time.Now()}}
 	a := &journey.Attempt{Total: time.Microsecond}
-	t.MarkGood(c.began.Add(time.Minute))
+	t.MarkGood(c.at(time.Minute))
 	b.ReportAllocs()
 	for b.Loop() {
 		c.glance(t, nil, a)
-		if t.MarkGood(c.began) {
+		if t.MarkGood(c.at(0)) {
 			b.Fatal("it was looked at")
 		}
 	}

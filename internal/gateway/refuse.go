@@ -38,6 +38,9 @@ func refusalFailure(why *wire.Refusal, protocol string) failure {
 	case wire.RefuseCoding:
 		f.status = 501
 		f.detail = "The request's transfer coding is not understood: only chunked is."
+		if why.Head != nil && why.Head.Part == ":protocol" {
+			f.detail = "The protocol that CONNECT asks for (:protocol) is not spoken here: only websocket is."
+		}
 	case wire.RefuseNoPreamble:
 		f.kind = fault.ProxyHeaderMissing
 		f.detail = "The connection did not begin with the PROXY protocol header that it must begin with (server.proxy_protocol)."

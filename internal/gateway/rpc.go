@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 	"sync/atomic"
@@ -31,6 +32,34 @@ type rpcCall struct {
 	deadline bool // the caller's limit is below timeouts.total
 	web      *webTap
 	trailer  wire.Header // of the answer, as the caller gets it
+	first    firstMessage
+}
+
+// firstMessage follows an answer to the end of its first message: from there on a client has something
+// that it would also have had without us, and the answer is not taken back.
+type firstMessage struct {
+	head [messageHead]byte
+	got  int   // bytes of head that are there
+	left int64 // bytes of the message that are still to come
+	came bool
+}
+
+const messageHead = 5 // a flag and the length (PROTOCOL-HTTP2, Length-Prefixed-Message)
+
+func (m *firstMessage) feed(p []byte) {
+	if m.came {
+		return
+	}
+	if m.got < messageHead {
+		n := copy(m.head[m.got:], p)
+		m.got += n
+		if m.got < messageHead {
+			return
+		}
+		p, m.left = p[n:], int64(binary.BigEndian.Uint32(m.head[1:]))
+	}
+	m.left -= int64(len(p))
+	m.came = m.left <= 0
 }
 
 const (
@@ -141,14 +170,19 @@ func (c *call) rpcDeadline() {
 // nameDeadline says whose limit it was that fired: wire knows only that the call's time is over. An
 // upstream that keeps the deadline itself says so by cancelling its stream.
 func (c *call) nameDeadline(a *journey.Attempt) {
-	if !c.rpc.deadline {
-		return
-	}
-	cancelled := a.HTTP2 != nil && a.HTTP2.Signal == journey.HTTP2Reset && a.HTTP2.Code == journey.HTTP2Cancel
-	if a.End == journey.EndTimeout && a.Limit == "total" || cancelled && c.goneKind() == fault.DeadlineExceeded {
+	if c.metDeadline(a) {
 		a.Limit, a.LimitValue = diagnose.RPCLimit, c.j.RPC.Timeout
 		a.Kind = fault.DeadlineExceeded
 	}
+}
+
+// metDeadline tells whether it was the caller's deadline that ended an attempt.
+func (c *call) metDeadline(a *journey.Attempt) bool {
+	if !c.rpc.deadline {
+		return false
+	}
+	cancelled := a.HTTP2 != nil && a.HTTP2.Signal == journey.HTTP2Reset && a.HTTP2.Code == journey.HTTP2Cancel
+	return a.End == journey.EndTimeout && a.Limit == "total" || cancelled && c.goneKind() == fault.DeadlineExceeded
 }
 
 // goneKind is what it is called that the caller has left: a gRPC client leaves at its deadline, a

@@ -80,6 +80,7 @@ func (c *call) relayRPC(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) b
 		if keep {
 			c.keepAnswer(p)
 		}
+		c.rpc.first.feed(p)
 		c.j.BytesOut += int64(len(p))
 		if c.j.FirstByte == 0 {
 			c.j.FirstByte = c.since()
@@ -201,8 +202,8 @@ func (c *call) commentForeign(u *wire.Upcall, a *journey.Attempt) {
 	c.j.Finding = c.finding
 }
 
-// brokenRPC ends an answer whose upstream failed in its middle. While nothing of it has left us, it is
-// taken back instead and false returned.
+// brokenRPC ends an answer whose upstream failed in its middle. While nothing of it has left us and no
+// message is whole, it is taken back instead and false returned.
 func (c *call) brokenRPC(a *journey.Attempt) bool {
 	if a.Kind == "" {
 		a.Kind = diagnose.Kind(a)
@@ -215,8 +216,9 @@ func (c *call) brokenRPC(a *journey.Attempt) bool {
 		c.j.Cut = true
 		return c.endOwn()
 	}
-	if c.ex.Withdraw() {
+	if !c.rpc.first.came && c.ex.Withdraw() {
 		c.j.Status, c.j.BytesOut, c.j.FirstByte, c.j.ResponseBody = 0, 0, 0, nil
+		c.rpc.first = firstMessage{}
 		return false
 	}
 	return c.cutRPC(a)

@@ -123,6 +123,7 @@ func (c *call) tapWeb(u *wire.Upcall, a *journey.Attempt) {
 		c.upstreamStatus(u, a, code, message) // a status without a body may stand in the head
 	} else if !res.Header.Has(wire.ContentEncoding) {
 		c.rpc.web = &webTap{text: form == rpcWebText}
+		u.HoldHead() // it is judged with the status, which comes last
 	}
 }
 

@@ -51,6 +51,10 @@ func (c *call) signpost() bool {
 			evidence: []string{"route: " + c.gen.Entries[res.Rule].Pattern, "route of the other reading: " + c.gen.Entries[res.Other].Pattern},
 		})
 	case route.BadPath:
+		if string(c.rq.Path) == "*" { // lawful, but nobody's: RFC 9110 section 9.3.7
+			const text = "OPTIONS * asks about the server as a whole, and no route takes that; ask about a path."
+			return c.fail(failure{kind: fault.RouteNotFound, detail: text, safe: text})
+		}
 		return c.fail(failure{kind: fault.MalformedRequest, detail: "The request's path is not valid: " + res.Err.Error() + ".", safe: "The request's path is not valid: " + res.Err.Error() + "."})
 	}
 	if c.knocks() {

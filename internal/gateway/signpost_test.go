@@ -78,6 +78,10 @@ func TestSignpost(t *testing.T) {
 			status: 400, has: []string{`"kind":"ambiguous_path"`},
 		},
 		{
+			name: "a question about the server as a whole is lawful, and nobody's", request: "OPTIONS * HTTP/1.1\nHost: h\n\n",
+			status: 404, has: []string{`"kind":"route_not_found"`, "OPTIONS *"},
+		},
+		{
 			name: "this is no forward proxy", request: "CONNECT example.com:443 HTTP/1.1\nHost: example.com:443\n\n",
 			status: 405, has: []string{`"kind":"method_not_allowed"`, "Connection: close"},
 		},

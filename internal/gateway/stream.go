@@ -132,7 +132,7 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 			return c.callerLeft()
 		}
 		if c.recall != nil {
-			c.keepStreamReply(string(c.answer.Get(wire.ContentType)))
+			c.keepStreamReply()
 		}
 		return c.complete(t, u, a)
 	}
@@ -143,6 +143,7 @@ func (c *call) streamOver(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt,
 	if c.unfold.err != nil && end.Kind == "" {
 		end.Kind, end.Problem = fault.MalformedStream, "its compressed bytes could not be read on: "+c.unfold.err.Error()
 		s.State().Problem = end.Problem
+		c.tellUnread("answer", c.unfold.err)
 	}
 	if a.Kind = end.Kind; a.Kind == "" {
 		a.Kind = diagnose.Kind(a)

@@ -425,6 +425,7 @@ func (c *call) crossHeld(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt, 
 	if encoding := string(u.Response.Header.Get(wire.ContentEncoding)); !coding.None(encoding) {
 		if text, err = coding.Append(nil, encoding, body, c.sharing(coding.Limits{Bytes: maxCrossed, Ratio: coding.MaxRatio})); err != nil {
 			if errors.Is(err, coding.ErrBound) {
+				c.tellUnread("answer", err)
 				return c.answerTooLong(a, fmt.Sprintf("%d bytes of %s %s", len(body), encoding, err), maxCrossed)
 			}
 			evidence := []string{"Content-Encoding: " + clipText(encoding), "the body is " + llm.DescribeBody(body)}

@@ -266,7 +266,7 @@ func (c *call) asksForHTTP1(a *journey.Attempt) bool {
 		return false
 	}
 	a.Again = "retried: the upstream asks for HTTP/1.1, and is asked over it for the next ten minutes"
-	if ok, _ := c.g.failLog.allow(time.Now()); ok { // all calls of a connection may be told at once
+	if ok, _ := c.g.failLog.allow(a.Kind, time.Now()); ok { // all calls of a connection may be told at once
 		c.g.log.LogAttrs(context.Background(), slog.LevelInfo, "an upstream asks for HTTP/1.1 and is asked over it for ten minutes",
 			slog.String("call", c.j.ID.String()), slog.String("target", a.Target), slog.String("kind", string(a.Kind)))
 	}

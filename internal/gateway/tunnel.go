@@ -50,7 +50,7 @@ func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) boo
 	c.ex.Unwatch()
 	c.j.FirstByte = c.since()
 	server := u.Hijack()
-	t.MarkGood(time.Now())
+	t.MarkGood(time.Now().UnixNano())
 	options := wire.TunnelOptions{
 		Idle: c.upstream.Timeouts.Idle, Protocol: upgrade,
 		LastWord: func(end wire.TunnelEnd) (int, string) { return c.tunnelBroke(a, end) },
@@ -59,6 +59,9 @@ func (c *call) tunnel(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) boo
 		options.Text = c.realtimeUsed
 	}
 	joint := wire.NewJoint(caller, server, options)
+	if u.Why() == wire.ReasonCallerGone {
+		joint.CallerLeft()
+	}
 	c.ex.Watch(joint)
 	series := c.series()
 	series.TunnelOpened()
@@ -91,6 +94,16 @@ func (c *call) badAccept(a *journey.Attempt) bool {
 	c.releaseAnswer()
 	a.Kind = fault.UpgradeFailed
 	text := "the upstream switched to WebSocket with a Sec-WebSocket-Accept that does not belong to the key it was sent."
+	c.failWith(diagnose.Input{Kind: fault.UpgradeFailed, Attempts: c.j.Attempts, Detail: c.upstream.Name + ": " + text, SafeDetail: strings.ToUpper(text[:1]) + text[1:]})
+	return c.explained()
+}
+
+// noSwitch ends a call over HTTP/2 whose upstream did not switch and answered with success all the same:
+// as the answer to a CONNECT that would say that the tunnel stands (RFC 8441 section 5).
+func (c *call) noSwitch(status int, a *journey.Attempt) bool {
+	c.releaseAnswer()
+	a.Kind = fault.UpgradeFailed
+	text := "the upstream answered " + strconv.Itoa(status) + " in place of switching to WebSocket; over HTTP/2 its caller would take that for an open WebSocket."
 	c.failWith(diagnose.Input{Kind: fault.UpgradeFailed, Attempts: c.j.Attempts, Detail: c.upstream.Name + ": " + text, SafeDetail: strings.ToUpper(text[:1]) + text[1:]})
 	return c.explained()
 }

@@ -32,6 +32,9 @@ func (c *call) deliverREST(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt
 	if res.Status == 101 {
 		return c.tunnel(t, u, a)
 	}
+	if c.upgrade && res.Status < 300 && c.j.Protocol == protocolHTTP2 {
+		return c.noSwitch(res.Status, a)
+	}
 	if res.Status >= 500 && c.ownLoop(&res.Header, res.Reason) {
 		c.releaseAnswer()
 		a.Kind = fault.LoopDetected
@@ -184,7 +187,7 @@ func (c *call) ended(t snapshot.Chosen, a *journey.Attempt) {
 		return
 	}
 	if a.Kind == "" {
-		if t.MarkGood(c.began.Add(c.j.Total)) {
+		if t.MarkGood(c.at(c.j.Total)) {
 			c.good(t, a)
 		}
 		c.learnGood(a)
@@ -193,6 +196,9 @@ func (c *call) ended(t snapshot.Chosen, a *journey.Attempt) {
 
 // complete ends a whole answer.
 func (c *call) complete(t snapshot.Chosen, u *wire.Upcall, a *journey.Attempt) bool {
+	if u.Unannounced() {
+		c.note("inspect", "the upstream ended TLS without close_notify: the answer, whose length only its end tells, may have been cut")
+	}
 	c.ended(t, a)
 	trailer := u.Trailer()
 	if len(trailer.Fields) == 0 {

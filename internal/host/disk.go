@@ -28,13 +28,18 @@ func (d *disk) run(ctx context.Context, every time.Duration) {
 	if f != nil {
 		defer f.Close()
 	}
-	t := time.NewTicker(every)
+	t := time.NewTicker(min(every, freeEvery))
 	defer t.Stop()
+	var wrote time.Time
 	for {
-		if f == nil {
-			f = d.open()
+		d.room()
+		if now := time.Now(); wrote.IsZero() || now.Sub(wrote) >= every {
+			wrote = now
+			if f == nil {
+				f = d.open()
+			}
+			d.look(f)
 		}
-		d.look(f)
 		select {
 		case <-ctx.Done():
 			return
@@ -42,6 +47,9 @@ func (d *disk) run(ctx context.Context, every time.Duration) {
 		}
 	}
 }
+
+// freeEvery is how often is looked how much is free: a disk may fill up within seconds, and to ask costs nothing.
+const freeEvery = time.Second
 
 // open makes a file that has no name: nothing of it stays, however the process ends.
 func (d *disk) open() *os.File {
@@ -55,17 +63,24 @@ func (d *disk) open() *os.File {
 	return f
 }
 
-func (d *disk) look(f *os.File) {
+// room looks how much is free.
+func (d *disk) room() {
 	free, known := freeSpace(d.dir)
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.free = free; known && free <= 0 {
 		d.free = -1
 	}
-	d.began = time.Now()
-	d.mu.Unlock()
+}
+
+// look makes a small write.
+func (d *disk) look(f *os.File) {
 	if f == nil {
 		return
 	}
+	d.mu.Lock()
+	d.began = time.Now()
+	d.mu.Unlock()
 	_, err := f.WriteAt([]byte("causeway"), 0)
 	if err == nil {
 		err = toDisk(f)

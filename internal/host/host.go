@@ -30,7 +30,7 @@ const (
 
 // Options are what New needs. The zero value samples the process without a data folder.
 type Options struct {
-	// Dir is the data folder: its free space and the time of a small write to it are looked at every
+	// Dir is the data folder: its free space is looked at every second, the time of a small write to it every
 	// ten seconds; "" leaves both out.
 	Dir string
 	// MemoryMax is how many bytes the process may have, 0 when that is not known.

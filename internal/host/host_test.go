@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -170,6 +171,29 @@ func TestDiskThatTakesNothing(t *testing.T) {
 	}
 	if reason(errors.New("anything")) != "anything" {
 		t.Error("another error is not told as it is")
+	}
+}
+
+// How much is free is looked at more often than a write is made: a disk fills up in seconds.
+func TestADiskThatFillsUpIsSeenAtOnce(t *testing.T) {
+	d := newDisk(t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.run(ctx, time.Hour)
+	}()
+	defer func() { cancel(); <-done }()
+	known := func() bool { free, _, _ := d.state(time.Now()); return free > 0 }
+	for range 2 { // the second look comes long before the next write
+		for deadline := time.Now().Add(5 * time.Second); !known(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("nobody looked how much is free")
+			}
+		}
+		d.mu.Lock()
+		d.free = 0
+		d.mu.Unlock()
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 // run out, none could be opened to see it.
 type system struct {
 	stat, vmstat, sockstat, statm, cgroup *os.File
+	portRange                             *os.File
 	buf                                   []byte
-	ports                                 int64
 	counted                               time.Time // when descriptors were last counted one by one
 	files                                 int64
 }
@@ -35,13 +35,13 @@ func newSystem() System {
 			break
 		}
 	}
-	s.ports = portRange()
+	s.portRange = open("/proc/sys/net/ipv4/ip_local_port_range")
 	return s
 }
 
 // Close implements System.
 func (s *system) Close() {
-	for _, f := range []*os.File{s.stat, s.vmstat, s.sockstat, s.statm, s.cgroup} {
+	for _, f := range []*os.File{s.stat, s.vmstat, s.sockstat, s.statm, s.cgroup, s.portRange} {
 		if f != nil {
 			_ = f.Close()
 		}
@@ -88,8 +88,12 @@ func (s *system) sockets(r *Reading) {
 	for line := range bytes.Lines(s.read(s.sockstat)) {
 		f := bytes.Fields(line)
 		if len(f) > 6 && string(f[0]) == "TCP:" {
-			r.Ports, r.PortsMax = number(f[2])+number(f[6]), s.ports
+			r.Ports = number(f[2]) + number(f[6])
 		}
+	}
+	// It can be changed at any moment.
+	if f := bytes.Fields(s.read(s.portRange)); len(f) == 2 {
+		r.PortsMax = number(f[1]) - number(f[0]) + 1
 	}
 }
 
@@ -147,14 +151,6 @@ func number(b []byte) int64 {
 		return 0
 	}
 	return n
-}
-
-func portRange() int64 {
-	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	if f := bytes.Fields(b); err == nil && len(f) == 2 {
-		return number(f[1]) - number(f[0]) + 1
-	}
-	return 0
 }
 
 func filesMax() int64 {

@@ -40,6 +40,14 @@ func (r *reader) byte() byte {
 }
 
 func (r *reader) uint() uint64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 { // most numbers are lengths of short texts
+		n := r.b[0]
+		r.b = r.b[1:]
+		if r.text != "" {
+			r.text = r.text[1:]
+		}
+		return uint64(n)
+	}
 	n, k := binary.Uvarint(r.b)
 	if k <= 0 {
 		r.fail()

@@ -97,12 +97,12 @@ type Note struct {
 
 // Reset makes j ready for the next call and keeps its memory.
 func (j *Journey) Reset() {
-	attempts, notes, policies := j.Attempts[:0], j.Notes[:0], j.Policies[:0]
-	for i := range j.Attempts {
-		j.Attempts[i] = Attempt{}
-	}
-	*j = Journey{Attempts: attempts, Notes: notes, Policies: policies}
-	j.Usage = Usage{Input: -1, Output: -1, Cached: -1, CacheWrite: -1, Reasoning: -1}
+	attempts, notes, policies := j.Attempts, j.Notes, j.Policies
+	clear(attempts)
+	*j = Journey{}
+	j.Attempts, j.Notes, j.Policies = attempts[:0], notes[:0], policies[:0]
+	u := &j.Usage
+	u.Input, u.Output, u.Cached, u.CacheWrite, u.Reasoning = -1, -1, -1, -1, -1
 }
 
 // NewAttempt adds an attempt and returns it. The pointer is valid until the next NewAttempt.

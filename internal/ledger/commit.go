@@ -111,7 +111,7 @@ func (s *spool) put(sl Slot, record []byte, failed bool) error {
 			if at, ok := seg.reserve(need); ok {
 				seg.write(at, record)
 				if sl.index != 0 {
-					sl.mem().committing(seg.seq, at)
+					sl.mem().committing(seg.use(), at)
 				}
 				seg.mark(at, recordMark)
 				return nil

@@ -91,8 +91,7 @@ func copySegment(path string) []byte {
 func (r *Reader) Get(ctx context.Context, id journey.ID) (journey.Journey, error) {
 	var found []byte
 	look := func(record []byte) bool {
-		var s journey.Summary
-		if journey.ReadSummary(record, &s) == nil && s.ID == id {
+		if journey.RecordIs(record, id) {
 			found = append(found, record...)
 		}
 		return found == nil

@@ -44,16 +44,30 @@ func childMain(what string) int {
 	case "systemd":
 		childOfSystemd()
 	case "serve":
-		err = childThatServes()
+		err = childThatServes(false)
 	case "fail":
 		var in *Inheritance
 		if in, err = Inherit(); err == nil {
 			in.Failed(errors.New("the configuration is wrong"))
 		}
+	case "refuse":
+		err = childThatFailsLate()
+	case "predecessor":
+		err = childThatHandsOver()
+	case "late":
+		fmt.Println("here")
+		for before := os.Getppid(); os.Getppid() == before; {
+			time.Sleep(time.Millisecond)
+		}
+		err = childThatServes(true)
 	case "end":
 		return 3
 	case "sleep":
 		time.Sleep(time.Minute)
+	case "babble on":
+		for err == nil {
+			_, err = os.NewFile(sayFD, "").WriteString(strings.Repeat("good morning ", 1000))
+		}
 	case "babble":
 		_, err = os.NewFile(sayFD, "").WriteString("good morning\n")
 	default:
@@ -94,9 +108,46 @@ func childOfSystemd() {
 	fmt.Println("unused:", a.Unused(), "environment:", left)
 }
 
+// childThatFailsLate takes the sockets over, gives up, and closes them.
+func childThatFailsLate() error {
+	in, err := Inherit()
+	if err != nil || in == nil {
+		return fmt.Errorf("inherited %v: %w", in, err)
+	}
+	list, err := Open(context.Background(), []Spec{{Role: "gateway", Setting: "x", Address: os.Getenv(addressEnv)}}, Sources{Inherited: in})
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		err = errors.Join(err, l.Close())
+	}
+	in.Failed(errors.New("the disk is full"))
+	return err
+}
+
+// childThatHandsOver opens an address, prints it, and hands it over to a child that is late.
+func childThatHandsOver() error {
+	list, err := Open(context.Background(), []Spec{{Role: "gateway", Setting: "x", Address: os.Getenv(addressEnv)}}, Sources{})
+	if err != nil {
+		return err
+	}
+	note, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	_, err = w.WriteString("a note")
+	err = errors.Join(err, w.Close(), os.Setenv(childEnv, "late"))
+	if err != nil {
+		return err
+	}
+	fmt.Println(list[0].Name())
+	_, err = Start(context.Background(), HandOver{Path: os.Args[0], Args: []string{"-test.run=^$"}, Listeners: list, Files: map[string]*os.File{"note": note}, Patience: time.Minute})
+	return err
+}
+
 // childThatServes takes over, answers each connection with its process number, hands over to another
-// child when it is told "next", and ends when it is told "end".
-func childThatServes() error {
+// child when it is told "next", and ends when it is told "end". An orphan has nobody to say that it serves.
+func childThatServes(orphan bool) error {
 	in, err := Inherit()
 	if err != nil || in == nil {
 		return fmt.Errorf("inherited %v: %w", in, err)
@@ -111,8 +162,8 @@ func childThatServes() error {
 	if err != nil {
 		return err
 	}
-	if err := in.Serving(); err != nil {
-		return err
+	if err := in.Serving(); (err != nil) != orphan {
+		return fmt.Errorf("saying that it serves: %w", err)
 	}
 	for {
 		c, err := list[0].Accept()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,10 +46,15 @@ type handed struct {
 	Copy    int    `json:"copy,omitempty"`
 }
 
+// longestWord is the most bytes that one who takes over may say.
+const longestWord = 1 << 20
+
 // word is what the one who takes over says.
 type word struct {
 	Serving bool   `json:"serving,omitempty"`
 	Error   string `json:"error,omitempty"`
+	// Left are the sockets that it listens at no more.
+	Left []handed `json:"left,omitempty"`
 }
 
 // Inheritance is what the process before this one has handed over. A nil one holds nothing.
@@ -59,9 +65,10 @@ type Inheritance struct {
 	say  *os.File
 	gone chan struct{}
 
-	mu    sync.Mutex
-	names []handed
-	files []*os.File // nil once taken
+	mu      sync.Mutex
+	names   []handed
+	files   []*os.File  // nil once taken
+	adopted []*Listener // what was made of them
 }
 
 // Inherit takes what the process before has handed over; nil when this one was not started by one
@@ -69,7 +76,8 @@ type Inheritance struct {
 func Inherit() (*Inheritance, error) {
 	parent := os.Getenv(handoverEnv)
 	_ = os.Unsetenv(handoverEnv) // fails for a name that is none alone
-	if parent == "" || parent != strconv.Itoa(os.Getppid()) {
+	predecessor, err := strconv.Atoi(parent)
+	if err != nil || predecessor <= 0 || parent != strconv.Itoa(os.Getppid()) && !orphaned() {
 		return nil, nil
 	}
 	for fd := hearFD; fd < givenFD; fd++ {
@@ -79,7 +87,7 @@ func Inherit() (*Inheritance, error) {
 		}
 	}
 	i := &Inheritance{
-		Predecessor: os.Getppid(), gone: make(chan struct{}),
+		Predecessor: predecessor, gone: make(chan struct{}),
 		hear: os.NewFile(hearFD, "predecessor"), say: os.NewFile(sayFD, "to predecessor"),
 	}
 	from := bufio.NewReader(i.hear)
@@ -103,6 +111,25 @@ func Inherit() (*Inheritance, error) {
 	return i, nil
 }
 
+// orphaned tells whether the process that started this one was killed before this one could look, and
+// had opened what it hands over: pipes, the first of which nobody writes to any more.
+func orphaned() bool {
+	for fd := hearFD; fd < givenFD; fd++ {
+		var s unix.Stat_t
+		if err := unix.Fstat(fd, &s); err != nil || s.Mode&unix.S_IFMT != unix.S_IFIFO {
+			return false
+		}
+	}
+	p := []unix.PollFd{{Fd: hearFD, Events: unix.POLLIN}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n == 1 && p[0].Revents&unix.POLLHUP != 0
+}
+
+// sameAddress tells whether two addresses of the configuration are one for the system.
+func sameAddress(a, b string) bool {
+	return a == b || strings.HasPrefix(a, ":") && b == "[::]"+a || strings.HasPrefix(b, ":") && a == "[::]"+b
+}
+
 // take gives the sockets that were handed over for an address, in their order.
 func (i *Inheritance) take(role, address string) (files []*os.File) {
 	if i == nil {
@@ -111,12 +138,42 @@ func (i *Inheritance) take(role, address string) (files []*os.File) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for n, name := range i.names {
-		if f := i.files[n]; f != nil && name.Role == role && name.Address == address {
+		if f := i.files[n]; f != nil && name.Role == role && sameAddress(name.Address, address) {
 			files = append(files, f)
 			i.files[n] = nil
 		}
 	}
 	return files
+}
+
+// overlaps is an address that was handed over and is not taken, with the port of this one; "" for none.
+func (i *Inheritance) overlaps(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if i == nil || err != nil {
+		return ""
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for n, name := range i.names {
+		if _, p, err := net.SplitHostPort(name.Address); err == nil && p == port && i.files[n] != nil {
+			return name.Address
+		}
+	}
+	return ""
+}
+
+// keep notes listeners that were made of what was handed over: until this process serves, the names of
+// their Unix sockets are the other one's.
+func (i *Inheritance) keep(list []*Listener) {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, l := range list {
+		l.Forsake()
+	}
+	i.adopted = append(i.adopted, list...)
 }
 
 // File gives what was handed over in a role and is no socket to listen at; nil when nothing was. It is
@@ -131,16 +188,26 @@ func (i *Inheritance) File(role string) *os.File {
 // Serving tells the process before that this one accepts connections, so that it need not any more,
 // and closes what nobody has taken.
 func (i *Inheritance) Serving() error {
-	if err := i.speak(word{Serving: true}); err != nil {
-		return fmt.Errorf("taking over from process %d: %w", i.Predecessor, err)
-	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	w := word{Serving: true}
+	for n, f := range i.files {
+		if f != nil {
+			w.Left = append(w.Left, i.names[n])
+		}
+	}
+	err := i.speak(w)
+	for _, l := range i.adopted {
+		l.own()
+	}
 	for n, f := range i.files {
 		if f != nil {
 			_ = f.Close()
 			i.files[n] = nil
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("taking over from process %d: %w", i.Predecessor, err)
 	}
 	return nil
 }
@@ -185,6 +252,12 @@ type Successor struct {
 	cmd  *exec.Cmd
 	say  *os.File
 	hear *os.File
+	left []handed
+}
+
+// Serves tells whether it listens at what l does: then the name of a Unix socket is its own from now on.
+func (s *Successor) Serves(l *Listener) bool {
+	return !slices.Contains(s.left, handed{Role: l.Spec.Role, Address: l.Spec.Address, Copy: l.copy})
 }
 
 // Start runs the program and waits until it serves. An error says why it does not; then it has ended,
@@ -264,13 +337,13 @@ func (s *Successor) await(ctx context.Context, patience time.Duration) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	line, err := bufio.NewReader(s.hear).ReadBytes('\n')
+	line, err := bufio.NewReader(io.LimitReader(s.hear, longestWord)).ReadBytes('\n')
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("it does not serve after %s", patience)
-	case err != nil:
+	case err != nil && len(line) < longestWord:
 		return io.EOF
 	}
 	var w word
@@ -280,6 +353,7 @@ func (s *Successor) await(ctx context.Context, patience time.Duration) error {
 	if !w.Serving {
 		return errors.New(w.Error)
 	}
+	s.left = w.Left
 	return nil
 }
 

@@ -1,11 +1,13 @@
 package listen
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,8 +17,14 @@ import (
 // handOver starts the child that what names with the listener.
 func handOver(t *testing.T, ctx context.Context, what string, l *Listener, patience time.Duration) (*Successor, error) {
 	t.Helper()
+	return handOverFor(t, ctx, what, l.Spec.Address, l, patience)
+}
+
+// handOverFor is handOver to a child that is to listen at another address.
+func handOverFor(t *testing.T, ctx context.Context, what, address string, l *Listener, patience time.Duration) (*Successor, error) {
+	t.Helper()
 	t.Setenv(childEnv, what)
-	t.Setenv(addressEnv, l.Spec.Address)
+	t.Setenv(addressEnv, address)
 	t.Setenv("LISTEN_FDS", "1")
 	note, w, err := os.Pipe()
 	if err != nil {
@@ -97,6 +105,7 @@ func TestASuccessorThatDoesNotServeChangesNothing(t *testing.T) {
 		{"end", t.Context(), time.Minute, "it ended before it served (exit status 3)"},
 		{"sleep", t.Context(), 50 * time.Millisecond, "does not serve after 50ms"},
 		{"babble", t.Context(), time.Minute, "cannot be understood"},
+		{"babble on", t.Context(), time.Minute, "cannot be understood"},
 		{"sleep", ended, time.Minute, "stopping"},
 	} {
 		if c.says == "stopping" {
@@ -157,11 +166,102 @@ func stillServes(t *testing.T, l *Listener) {
 }
 
 func TestAUnixSocketSurvivesAHandOverThatFails(t *testing.T) {
-	l := openAll(t, Spec{Role: "gateway", Setting: "--listen", Address: "unix:" + filepath.Join(shortDir(t), "s")})[0]
-	if _, err := handOver(t, t.Context(), "end", l, time.Minute); err == nil {
-		t.Fatal("it was handed over")
+	for _, what := range []string{"end", "refuse"} {
+		l := openAll(t, Spec{Role: "gateway", Setting: "--listen", Address: "unix:" + filepath.Join(shortDir(t), "s")})[0]
+		if _, err := handOver(t, t.Context(), what, l, time.Minute); err == nil {
+			t.Fatalf("%s: it was handed over", what)
+		}
+		stillServes(t, l)
 	}
-	stillServes(t, l)
+}
+
+// What the next process is told to do with a Unix socket holds: its mode, and whether it listens there.
+func TestAUnixSocketChangesWithTheProcess(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	l := openAll(t, Spec{Role: "gateway", Setting: "--listen", Address: "unix:" + path, Mode: 0o600})[0]
+	s, err := handOver(t, t.Context(), "serve", l, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != DefaultMode {
+		t.Errorf("%v, %v; want %v", info, err, DefaultMode)
+	}
+	if !s.Serves(l) {
+		t.Error("the process that took it over does not serve it")
+	}
+	_ = ask(t, "unix", path, "end")
+	if err := s.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+
+	l = openAll(t, Spec{Role: "gateway", Setting: "--listen", Address: "unix:" + path})[0]
+	if s, err = handOverFor(t, t.Context(), "serve", "unix:"+path+"2", l, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if s.Serves(l) {
+		t.Error("the next process listens elsewhere and serves it")
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the name that nobody serves is left: %v", err)
+	}
+	_ = ask(t, "unix", path+"2", "end")
+	if err := s.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An address of another form for the same port cannot be opened beside the one before, and the error says so.
+func TestAnAddressThatOverlapsTheOneBefore(t *testing.T) {
+	l := openAll(t, Spec{Role: "gateway", Setting: "--listen", Address: "127.0.0.1:0"})[0]
+	_, port, err := net.SplitHostPort(l.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Spec.Address = l.Name()
+	if _, err := handOverFor(t, t.Context(), "serve", "0.0.0.0:"+port, l, time.Minute); err == nil || !strings.Contains(err.Error(), "the process before listens at "+l.Name()) {
+		t.Errorf("got %v", err)
+	}
+	for _, same := range [][2]string{{":80", "[::]:80"}, {"[::]:80", ":80"}, {"a:80", "a:80"}} {
+		if !sameAddress(same[0], same[1]) {
+			t.Errorf("%v are two", same)
+		}
+	}
+	if sameAddress(":80", "0.0.0.0:80") || sameAddress(":80", ":81") {
+		t.Error("two addresses are taken for one")
+	}
+}
+
+// The process before may be killed before the next one has begun: that one finds what it was given.
+func TestAKilledPredecessor(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), childEnv+"=predecessor", addressEnv+"=127.0.0.1:0")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Scan()
+	address := lines.Text()
+	if !lines.Scan() || lines.Text() != "here" {
+		t.Fatalf("the next process says %q", lines.Text())
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = cmd.Process.Wait() // cmd.Wait would wait for the next process, which has the pipe
+	if got := ask(t, "tcp", address, "hello"); !strings.HasSuffix(got, " got a note") {
+		t.Errorf("the next process answers %q", got)
+	}
+	if got, want := ask(t, "tcp", address, "gone"), fmt.Sprintf("sees the end of %d,", cmd.Process.Pid); !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q in it", got, want)
+	}
+	_ = ask(t, "tcp", address, "end")
 }
 
 func TestNothingIsInheritedByChance(t *testing.T) {

@@ -84,13 +84,17 @@ func Open(ctx context.Context, specs []Spec, from Sources) (list []*Listener, er
 
 func open(ctx context.Context, s *Spec, all []Spec, from Sources) (list []*Listener, err error) {
 	files := from.Inherited.take(s.Role, s.Address)
+	inherited := len(files) > 0
 	if len(files) == 0 && isSystemd(s.Address) {
 		if files, err = from.Systemd.take(s, all); err != nil {
 			return nil, err
 		}
 	}
 	if len(files) > 0 {
-		return adopt(s, files)
+		if list, err = adopt(s, files); inherited {
+			from.Inherited.keep(list)
+		}
+		return list, err
 	}
 	if path, ok := strings.CutPrefix(s.Address, "unix:"); ok {
 		l, err := openUnix(s, path)
@@ -106,6 +110,9 @@ func open(ctx context.Context, s *Spec, all []Spec, from Sources) (list []*Liste
 			lc.Control = reusePort
 		}
 		l, err := lc.Listen(ctx, family(s.Address, all), address)
+		if other := from.Inherited.overlaps(s.Address); errors.Is(err, syscall.EADDRINUSE) && other != "" {
+			return list, fmt.Errorf("%s %s: the process before listens at %s, and the system does not let both be open at a time: stop and start the program to go from one to the other", s.Setting, s.Address, other)
+		}
 		if err != nil {
 			return list, s.explain(err)
 		}
@@ -170,17 +177,29 @@ func adopt(s *Spec, files []*os.File) (list []*Listener, err error) {
 			continue
 		}
 		a := &Listener{Listener: l, Spec: *s, copy: n, name: l.Addr().String()}
+		a.Spec.Copies = len(files) // whatever is asked for
 		if ul, ok := l.(*net.UnixListener); ok {
 			ul.SetUnlinkOnClose(false)
 			a.name = "unix:" + l.Addr().String()
 			if path, own := strings.CutPrefix(s.Address, "unix:"); own { // not systemd's, which keeps its name
 				a.name, a.path = s.Address, path
 				a.made, _ = os.Lstat(path)
+				if a.made != nil && a.made.Mode().Type() == os.ModeSocket && a.made.Mode().Perm() != s.Mode {
+					err = errors.Join(err, a.setMode())
+				}
 			}
 		}
 		list = append(list, a)
 	}
 	return list, err
+}
+
+// setMode gives a Unix socket that was handed over the mode that is asked for by now.
+func (l *Listener) setMode() error {
+	if err := os.Chmod(l.path, l.Spec.Mode); err != nil {
+		return fmt.Errorf("%s %s: %w", l.Spec.Setting, l.Spec.Address, err)
+	}
+	return nil
 }
 
 // Plain tells whether its connections are not TLS's, whatever the other addresses are.
@@ -204,6 +223,13 @@ func (l *Listener) Local() bool {
 func (l *Listener) Forsake() {
 	l.mu.Lock()
 	l.forsake = true
+	l.mu.Unlock()
+}
+
+// own makes Close remove the name of a Unix socket again.
+func (l *Listener) own() {
+	l.mu.Lock()
+	l.forsake = false
 	l.mu.Unlock()
 }
 

@@ -1,14 +1,18 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // shortDir is a folder whose path leaves room for a socket's name.
@@ -159,12 +163,21 @@ func TestAnAddressThatCannotBeHadIsExplained(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	full, datagrams := filepath.Join(dir, "full"), filepath.Join(dir, "datagrams")
+	fillQueue(t, full)
+	packets, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: datagrams, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = packets.Close() })
 	for _, c := range []struct{ name, address, says string }{
 		{"in use", busy.Name(), "in use by another program"},
 		{"no such address", "192.0.2.1:0", "no such address"},
 		{"no such name", "no-such-host.invalid:80", "no-such-host.invalid"},
 		{"a socket that is served", "unix:" + served, "in use by another program"},
 		{"a file that is no socket", "unix:" + file, "no socket"},
+		{"a socket whose queue is full", "unix:" + full, "in use by another program"},
+		{"a socket for datagrams", "unix:" + datagrams, "a socket of another kind"},
 		{"a folder that is not there", "unix:" + dir + "/none/s", "does not exist"},
 		{"a path too long", "unix:" + dir + "/" + strings.Repeat("x", 100), "shorter path"},
 		{"systemd without systemd", "systemd:web", "systemd has opened no socket"},
@@ -184,9 +197,34 @@ func TestAnAddressThatCannotBeHadIsExplained(t *testing.T) {
 		t.Errorf("the file: %q, %v", b, err)
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 2 {
+	if err != nil || len(left) != 4 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// fillQueue makes a Unix socket that is served by somebody who accepts nothing, with as many waiting as it
+// lets wait.
+func fillQueue(t *testing.T, path string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for range 64 {
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if errors.Is(err, syscall.EAGAIN) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	t.Fatal("the queue takes 64")
 }
 
 func TestASocketsName(t *testing.T) {
@@ -266,6 +304,55 @@ func TestWhatSystemdHasOpened(t *testing.T) {
 	}
 	if out := child(t, "systemd", nil, "LISTEN_FDS=many"); !strings.Contains(out, "LISTEN_FDS is") {
 		t.Errorf("a number that is none: %s", out)
+	}
+}
+
+// What is no socket to listen at is named when it is asked for, and is not touched: where LISTEN_FDS is
+// wrong it may be a descriptor that this process needs.
+func TestWhatSystemdCannotHaveOpened(t *testing.T) {
+	file, err := os.Open(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packets.Close()
+	datagrams, err := packets.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	idle, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := os.NewFile(uintptr(idle), "silent")
+	defer silent.Close()
+	for _, c := range []struct {
+		name string
+		file *os.File
+		fds  string
+		says string
+	}{
+		{"a file", file, "1", "systemd:web:  x systemd:web: what systemd has opened as web (descriptor 3) cannot be used: it is no socket"},
+		{"a socket for datagrams", datagrams, "1", "it is no stream socket: open it with ListenStream="},
+		{"a socket that does not listen", silent, "1", "it does not listen: Accept= must be no"},
+		{"fewer than LISTEN_FDS says", file, "4000", "LISTEN_FDS is 4000, and descriptor "},
+		{"none", nil, "0", "systemd has opened no socket for this process: LISTEN_FDS is 0"},
+	} {
+		var files []*os.File
+		if c.file != nil {
+			files = append(files, c.file)
+		}
+		if out := child(t, "systemd", files, "LISTEN_FDS="+c.fds, "LISTEN_FDNAMES=web"); !strings.Contains(out, c.says) {
+			t.Errorf("%s: %q is not in\n%s", c.name, c.says, out)
+		}
+	}
+	if out := child(t, "systemd", []*os.File{file}, "LISTEN_FDS=1", "LISTEN_FDNAMES=other"); !strings.Contains(out, "unused: [other]") && !strings.Contains(out, "(descriptor 3)") {
+		t.Errorf("a file that is not asked for by name: %s", out)
 	}
 }
 

@@ -126,7 +126,10 @@ func parseV2(b []byte) (h Header, n int, err error) {
 		return h, 0, nil
 	}
 	size, known := familySize(b[13])
-	if !known {
+	switch {
+	case !known && b[12] == cmdLocal:
+		return h, n, nil // the family is nothing to look at there, and without it no field is found
+	case !known:
 		return h, 0, malformed("its family and transport are 0x%02x", b[13])
 	}
 	body := b[headV2:n]

@@ -62,6 +62,7 @@ func TestHeaders(t *testing.T) {
 		{"version 2, local", v2(0x20, 0x00), 2, "", ""},
 		{"version 2, local with addresses that are to be passed over", v2(0x20, 0x11, v4Addresses), 2, "", ""},
 		{"version 2, local with rubbish", v2(0x20, 0x00, []byte{1}), 2, "", ""},
+		{"version 2, local of a family that there is not", v2(0x20, 0x51, tlv(3, "\x00\x01\x02\x03")), 2, "", ""},
 		{"version 2, addresses not told", v2(0x21, 0x00), 2, "", ""},
 		{"version 2, UDP", v2(0x21, 0x12, v4Addresses), 2, "", ""},
 		{"version 2, Unix sockets", v2(0x21, 0x31, make([]byte, 216)), 2, "", ""},

@@ -17,7 +17,8 @@ import (
 // Activation is the sockets that systemd has opened for this process (sd_listen_fds(3)).
 type Activation struct {
 	names []string
-	files []*os.File // nil once taken
+	files []*os.File // nil once taken, and for what cannot be listened at
+	wrong []error    // why it cannot
 }
 
 // firstPassed is the first descriptor that is passed to a process.
@@ -25,7 +26,7 @@ const firstPassed = 3
 
 // FromSystemd reads LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES, and takes them out of the environment,
 // so that no process that this one starts believes that they are its own. nil when there are none for
-// this process.
+// this process. An error when there are fewer descriptors than LISTEN_FDS says.
 func FromSystemd() (*Activation, error) {
 	pid, fds, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
@@ -45,11 +46,40 @@ func FromSystemd() (*Activation, error) {
 		if i < len(list) && list[i] != "" {
 			name = list[i]
 		}
-		unix.CloseOnExec(firstPassed + i)
-		a.names = append(a.names, name)
-		a.files = append(a.files, os.NewFile(uintptr(firstPassed+i), name))
+		fd := firstPassed + i
+		var file *os.File
+		wrong := listens(fd)
+		switch {
+		case errors.Is(wrong, unix.EBADF):
+			return nil, fmt.Errorf("taking over systemd's sockets: LISTEN_FDS is %d, and descriptor %d is not open", n, fd)
+		case wrong == nil:
+			unix.CloseOnExec(fd)
+			file = os.NewFile(uintptr(fd), name)
+		}
+		// What is no socket to listen at stays open: it may be a file that systemd passes on for others, and
+		// where LISTEN_FDS is too high it is one that this process itself needs.
+		a.names, a.files, a.wrong = append(a.names, name), append(a.files, file), append(a.wrong, wrong)
 	}
 	return a, nil
+}
+
+// listens is nil for a socket that connections can be accepted from; else it says what is wrong.
+// unix.EBADF: the descriptor is not open.
+func listens(fd int) error {
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if errors.Is(err, unix.EBADF) {
+		return err
+	}
+	if err != nil {
+		return errors.New("it is no socket")
+	}
+	if kind != unix.SOCK_STREAM {
+		return errors.New("it is no stream socket: open it with ListenStream=")
+	}
+	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
+		return errors.New("it does not listen: Accept= must be no")
+	}
+	return nil
 }
 
 func isSystemd(address string) bool {
@@ -67,10 +97,19 @@ func (a *Activation) take(s *Spec, all []Spec) (files []*os.File, err error) {
 		if !named {
 			wanted = !slices.ContainsFunc(all, func(other Spec) bool { return other.Address == "systemd:"+a.names[i] })
 		}
+		if wanted && a.wrong[i] != nil {
+			for _, f := range files {
+				_ = f.Close()
+			}
+			return nil, fmt.Errorf("%s %s: what systemd has opened as %s (descriptor %d) cannot be used: %w", s.Setting, s.Address, a.names[i], firstPassed+i, a.wrong[i])
+		}
 		if f != nil && wanted {
 			files = append(files, f)
 			a.files[i] = nil
 		}
+	}
+	if len(files) == 0 && len(a.names) == 0 {
+		return nil, fmt.Errorf("%s %s: systemd has opened no socket for this process: LISTEN_FDS is 0", s.Setting, s.Address)
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s %s: systemd has opened no such socket for this process; it has %s (FileDescriptorName= in the .socket unit)", s.Setting, s.Address, strings.Join(a.names, ", "))
@@ -78,17 +117,21 @@ func (a *Activation) take(s *Spec, all []Spec) (files []*os.File, err error) {
 	return files, nil
 }
 
-// Unused names the sockets that no address has asked for, and closes them.
+// Unused names what no address has asked for, and closes the sockets in it.
 func (a *Activation) Unused() (names []string) {
 	if a == nil {
 		return nil
 	}
 	for i, f := range a.files {
+		if f == nil && a.wrong[i] == nil {
+			continue // taken, or named before
+		}
+		names = append(names, a.names[i])
 		if f != nil {
-			names = append(names, a.names[i])
 			_ = f.Close()
 			a.files[i] = nil
 		}
+		a.wrong[i] = nil
 	}
 	return names
 }

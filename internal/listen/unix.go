@@ -83,12 +83,18 @@ func replaceable(path string) error {
 		return errors.New("a file that is no socket is there: move it away, or choose another path")
 	}
 	conn, err := net.Dial("unix", path)
-	if err == nil {
+	switch {
+	case err == nil:
 		conn.Close()
+		fallthrough
+	case errors.Is(err, syscall.EAGAIN): // its queue is full
 		return errors.New("the socket is in use by another program: stop that one, or choose another path")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return nil
+	case errors.Is(err, syscall.EPROTOTYPE):
+		return errors.New("a socket of another kind is there, for datagrams: move it away, or choose another path")
+	case errors.Is(err, os.ErrPermission):
+		return errors.New("a socket that this user may not open is there: stop the program that serves it, or choose another path")
 	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("the socket that is there cannot be asked whether it is served: %w", err)
-	}
-	return nil
+	return fmt.Errorf("the socket that is there cannot be asked whether it is served: %w", err)
 }

@@ -186,11 +186,12 @@ type Framed interface {
 // AppendLine appends ready JSON on one line: white space between tokens may be line ends, which
 // would end the data of an event.
 func AppendLine(dst, json []byte) []byte {
-	for _, c := range json {
+	at := len(dst)
+	dst = append(dst, json...)
+	for i, c := range dst[at:] {
 		if c == '\n' || c == '\r' {
-			c = ' '
+			dst[at+i] = ' '
 		}
-		dst = append(dst, c)
 	}
 	return dst
 }

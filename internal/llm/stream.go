@@ -91,6 +91,7 @@ type Stream struct {
 	tap     func(Event)
 	framer  Framer
 	begun   bool
+	cr      bool // a CR has come, so that lines may end in one
 	skipLF  bool // the last event ended in CR: an LF that follows belongs to it
 	dropped bool // and it was dropped
 	stopped bool
@@ -156,6 +157,7 @@ func (s *Stream) Feed(p []byte, out [][]byte) [][]byte {
 			p = p[1:]
 		}
 	}
+	s.cr = s.cr || bytes.IndexByte(p, '\r') >= 0
 	s.release()
 	data := p
 	if len(s.held) > 0 {
@@ -196,7 +198,7 @@ func (s *Stream) events(data []byte, out [][]byte) (_ [][]byte, rest int) {
 	line, next := s.line, s.next
 	for {
 		end, crOnly := 0, false
-		end, line, next, crOnly = eventEnd(data, line, next)
+		end, line, next, crOnly = eventEnd(data, line, next, s.cr)
 		if end < 0 {
 			break
 		}
@@ -275,16 +277,21 @@ func appendPiece(out [][]byte, p []byte) [][]byte {
 
 // eventEnd looks for the blank line that ends the event at hand. line is the offset of the line
 // being read, next the first byte not searched yet. It returns the offset after the blank line, or
-// -1 with the place to go on from. crOnly tells that the blank line is a CR at the very end of
+// -1 with the place to go on from. crs tells that there may be a CR in data; crOnly tells that the blank line is a CR at the very end of
 // data: whether an LF belongs to it is not known yet.
-func eventEnd(data []byte, line, next int) (end, newLine, newNext int, crOnly bool) {
+func eventEnd(data []byte, line, next int, crs bool) (end, newLine, newNext int, crOnly bool) {
 	for {
+		if next == line && next < len(data) && data[next] == '\n' {
+			return next + 1, next + 1, next + 1, false
+		}
 		i := bytes.IndexByte(data[next:], '\n')
 		if i < 0 {
 			i = len(data) - next
 		}
-		if cr := bytes.IndexByte(data[next:next+i], '\r'); cr >= 0 {
-			i = cr
+		if crs {
+			if cr := bytes.IndexByte(data[next:next+i], '\r'); cr >= 0 {
+				i = cr
+			}
 		}
 		if i += next; i == len(data) {
 			return -1, line, i, false
@@ -319,9 +326,13 @@ func (s *Stream) block(block []byte) (action Action, cut jsonscan.Span) {
 	dataLines, dataAt := 0, 0
 	var strange []byte
 	for len(lines) > 0 {
+		if lines[0] == '\n' {
+			lines = lines[1:]
+			continue
+		}
 		at := len(block) - len(lines)
 		var line []byte
-		line, lines = cutLine(lines)
+		line, lines = cutLine(lines, s.cr)
 		if len(line) == 0 || line[0] == ':' {
 			continue
 		}
@@ -380,18 +391,20 @@ func (s *Stream) block(block []byte) (action Action, cut jsonscan.Span) {
 	return action, cut
 }
 
-// cutLine splits b after its first line; line comes without its end.
-func cutLine(b []byte) (line, rest []byte) {
+// cutLine splits b after its first line; line comes without its end. crs tells that there may be a CR in b.
+func cutLine(b []byte, crs bool) (line, rest []byte) {
 	i := bytes.IndexByte(b, '\n')
 	if i < 0 {
 		i = len(b)
 	}
-	if cr := bytes.IndexByte(b[:i], '\r'); cr >= 0 {
-		i = cr
+	if crs {
+		if cr := bytes.IndexByte(b[:i], '\r'); cr >= 0 {
+			i = cr
+		}
 	}
 	line, rest = b[:i], b[i:]
 	switch {
-	case bytes.HasPrefix(rest, []byte("\r\n")):
+	case crs && bytes.HasPrefix(rest, []byte("\r\n")):
 		return line, rest[2:]
 	case len(rest) > 0:
 		return line, rest[1:]

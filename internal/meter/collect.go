@@ -98,7 +98,7 @@ var allDescs = []*prometheus.Desc{
 	descTunnelsOpen, descTunnels, descMessages, descCloses,
 	descGeneration, descReloadOK, descReloadTime, descReloadFailures,
 	descConnections, descInFlight, descAccepted, descTurnedAway,
-	descSilent, descHTTP2Connections, descHTTP2Streams, descHTTP2Calls, descHTTP2Errors,
+	descSilent, descIdleEnded, descLongTurns, descLongWaited, descUnread, descHTTP2Connections, descHTTP2Streams, descHTTP2Calls, descHTTP2Errors,
 	descProxyHeaders, descProxyRefused, descHandOverFailures, descLeaving,
 	descCertExpiry, descCertOK, descCertOCSP, descCertFailures, descHandshakes, descHandshakeFailures,
 	descHealthy, descFull, descTargetFlight, descIdle, descTargetOpen, descTargetShared, descTargetStreams, descTargetMoved, descTargetKept, descTargetCert,
@@ -233,6 +233,10 @@ func (o *Sources) collect(e emitter) {
 	}
 	if o.Load != nil {
 		l := o.Load()
+		l.collect(e)
+	}
+	if o.Long != nil {
+		l := o.Long()
 		l.collect(e)
 	}
 	if o.Host != nil {

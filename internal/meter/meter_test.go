@@ -179,6 +179,9 @@ func TestEveryMetricSaysWhatItIs(t *testing.T) {
 			Targets: func() []Target {
 				return []Target{{Service: "orders", Target: "http://127.0.0.1:1", Road: Road{HTTP2: true, KeepFor: time.Second, CertEnds: time.Unix(3, 0)}}}
 			},
+			Long: func() Long {
+				return Long{Work: map[string]LongWork{"refusal": {}}, Unread: map[Unread]int64{{Of: "request", Reason: "size"}: 1}}
+			},
 			Ledger: func() Ledger { return Ledger{} },
 			Listen: func() Listen { return Listen{ProxyRefused: map[string]int64{"missing": 1}} },
 			TLS: func() TLS {

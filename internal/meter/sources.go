@@ -10,6 +10,7 @@ type Sources struct {
 	Targets func() []Target
 	Ledger  func() Ledger
 	Load    func() Load
+	Long    func() Long
 	Host    func() *journey.Host // nil before anything is known
 	TLS     func() TLS
 	// Models and Keys are the targets of models, and the keys of providers.
@@ -30,6 +31,7 @@ type Door struct {
 	Accepted    int64 // connections since the start
 	TurnedAway  int64 // connections closed at once because a limit was reached
 	Silent      int64 // connections that sent nothing in time
+	Idle        int64 // connections on which no further call came in time
 
 	HTTP2Connections, HTTP2Streams, HTTP2Calls int64            // over HTTP/2, since the start
 	HTTP2Errors                                map[string]int64 // faults of the protocol, by reason

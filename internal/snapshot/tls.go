@@ -3,7 +3,6 @@ package snapshot
 import (
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"os"
 	"slices"
@@ -29,9 +28,8 @@ func upstreamTLS(t catalog.UpstreamTLS) (*tls.Config, string, error) {
 		if err != nil {
 			return nil, "", fmt.Errorf("reading tls.ca_file: %w", err)
 		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, "", fmt.Errorf("tls.ca_file %s holds no PEM certificate", t.CAFile)
+		if cfg.RootCAs, err = catalog.Authorities(pem); err != nil {
+			return nil, "", fmt.Errorf("reading tls.ca_file: %s %w", t.CAFile, err)
 		}
 		key += "\x00ca" + digest(pem)
 	}
@@ -63,9 +61,9 @@ func clientCertificate(certFile, keyFile string) (tls.Certificate, string, error
 	if err != nil {
 		return tls.Certificate{}, "", fmt.Errorf("reading tls.key_file: %w", err)
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	pair, err := catalog.KeyPair(cert, key)
 	if err != nil {
-		return tls.Certificate{}, "", fmt.Errorf("loading tls.cert_file %s: %w", certFile, err)
+		return tls.Certificate{}, "", fmt.Errorf("loading tls.cert_file: %w", catalog.InFile(err, certFile, keyFile))
 	}
 	return pair, digest(cert) + digest(key), nil
 }

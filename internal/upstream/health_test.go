@@ -186,7 +186,7 @@ func TestAReloadKeepsWhatItDoesNotChange(t *testing.T) {
 		old.Start()
 		time.Sleep(20 * time.Second)
 		inFlight, _ := old.Pick(0, nil) // on b
-		inFlight.MarkGood(time.Now())
+		inFlight.MarkGood(time.Now().UnixNano())
 		old.targets[1].Hold(time.Now().Add(time.Second), Reason{})
 
 		same := newChecked(t, testHealth())

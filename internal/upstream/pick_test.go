@@ -196,12 +196,12 @@ func TestLastGoodIsCoarse(t *testing.T) {
 		t.Error("good before any answer")
 	}
 	at := time.Unix(1000, 0)
-	target.MarkGood(at)
-	target.MarkGood(at.Add(5 * time.Millisecond))
+	target.MarkGood(at.UnixNano())
+	target.MarkGood(at.Add(5 * time.Millisecond).UnixNano())
 	if got, ever := target.LastGood(); !got.Equal(at) || !ever {
 		t.Errorf("got %v", got)
 	}
-	target.MarkGood(at.Add(15 * time.Millisecond))
+	target.MarkGood(at.Add(15 * time.Millisecond).UnixNano())
 	if got, _ := target.LastGood(); !got.Equal(at.Add(15 * time.Millisecond)) {
 		t.Errorf("got %v", got)
 	}
@@ -215,7 +215,7 @@ func TestPickAllocatesNothing(t *testing.T) {
 			for range 3 {
 				target, _ := p.Pick(42, &tried)
 				tried.Add(target)
-				target.MarkGood(time.Now())
+				target.MarkGood(time.Now().UnixNano())
 				target.Release()
 			}
 		}); n != 0 {

@@ -44,22 +44,21 @@ func (t *Target) Busy() int { return int(t.load.busy.Load()) }
 // goodGrain is how coarse LastGood is, so that good calls rarely write to shared memory.
 const goodGrain = 10 * time.Millisecond
 
-// MarkGood notes that the target gave a good answer at this time, coarse to a hundredth of a second. It is told
+// MarkGood notes that the target gave a good answer at this time (Unix nanoseconds), coarse to a hundredth of a second. It is told
 // when the answer was noted, which the first after a failure always is: what is to be remembered of good answers
 // is then looked at, and costs the others nothing.
-func (t *Target) MarkGood(now time.Time) (noted bool) {
-	n := now.UnixNano()
-	if n-t.load.toldGood.Load() < int64(goodGrain) {
+func (t *Target) MarkGood(now int64) (noted bool) {
+	if !t.Due(now) {
 		return false
 	}
-	t.load.toldGood.Store(n)
-	t.load.lastGood.Store(n)
+	t.load.toldGood.Store(now)
+	t.load.lastGood.Store(now)
 	return true
 }
 
-// Due tells whether a good answer at this time would be noted.
-func (t *Target) Due(now time.Time) bool {
-	return now.UnixNano()-t.load.toldGood.Load() >= int64(goodGrain)
+// Due tells whether a good answer at this time (Unix nanoseconds) would be noted.
+func (t *Target) Due(now int64) bool {
+	return now-t.load.toldGood.Load() >= int64(goodGrain)
 }
 
 // MarkBad has the next good answer noted, however soon it comes.

@@ -51,6 +51,9 @@ func (c *chunked) next(p []byte, most int, strict bool, trailer *Header) (data [
 		rest := p[n:]
 		switch c.state {
 		case chunkSize:
+			if len(rest) == 0 {
+				return nil, n, nil
+			}
 			size, used, err := c.line(rest, strict)
 			if err != nil || used == 0 {
 				return nil, n, err

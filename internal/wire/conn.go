@@ -23,16 +23,17 @@ const (
 // conn is one caller's HTTP/1.x connection and, at the same time, the Exchange of the call that
 // it serves.
 type conn struct {
-	door   *Door
-	o      *DoorOptions // as they were when it was accepted
-	sock   sock
-	tls    *tls.ConnectionState
-	remote netip.AddrPort
-	local  netip.AddrPort
-	ipText string // of remote
-	fd     int32  // as known to the watcher, -1 when it does not watch this connection
-	serial uint32 // tells this connection from an earlier one with the same descriptor
-	state  atomic.Int32
+	door       *Door
+	o          *DoorOptions // as they were when it was accepted
+	sock       sock
+	tls        *tls.ConnectionState
+	remote     netip.AddrPort
+	local      netip.AddrPort
+	ipText     string // of remote
+	fd         int32  // as known to the watcher, -1 when it does not watch this connection
+	oneTooMany bool   // it is only told so
+	serial     uint32 // tells this connection from an earlier one with the same descriptor
+	state      atomic.Int32
 
 	buf  []byte // bytes read: buf[r:w] are not spent; nil while idle
 	r, w int
@@ -121,16 +122,31 @@ func (c *conn) handshake() bool {
 	if c.o.ReadHeaderTimeout > 0 {
 		_ = tc.SetDeadline(time.Now().Add(c.o.ReadHeaderTimeout))
 	}
+	tap, _ := tc.NetConn().(*alertTap)
 	if err := tc.Handshake(); err != nil {
-		if nc := plainCaller(err); nc != nil {
-			_, _ = nc.Write([]byte(plainOnTLS)) // said in the caller's own tongue; TLS it does not speak
-			c.mu.Lock()                         // a door that drains looks at it
-			c.sock.init(nc)
-			c.mu.Unlock()
-			c.linger()
+		if tap != nil {
+			err = tap.plainAlert(err)
 		}
 		c.door.handshakeFailed(c.handshakeFailure(tc, err))
+		nc := plainCaller(err)
+		switch {
+		case nc != nil:
+			_, _ = nc.Write([]byte(plainOnTLS)) // said in the caller's own tongue; TLS it does not speak
+		case saidWhy(err):
+			// Under TLS 1.3 the first call follows the caller's certificate at once: it lies there unread, and would
+			// turn our end into a reset that takes the alert along.
+			nc = underlying(tc)
+		default:
+			return false
+		}
+		c.mu.Lock() // a door that drains looks at it
+		c.sock.init(nc)
+		c.mu.Unlock()
+		c.linger()
 		return false
+	}
+	if tap != nil {
+		tap.done = true
 	}
 	_ = tc.SetDeadline(time.Time{})
 	st := tc.ConnectionState()
@@ -138,15 +154,19 @@ func (c *conn) handshake() bool {
 	return true
 }
 
+// silentFrom is how long a connection stands without a byte before its caller leaves, where that is worth counting: a
+// load balancer that only looks whether we listen leaves at once.
+const silentFrom = time.Second
+
 // await waits for the first byte of the next call. It returns false when the connection is over.
 func (c *conn) await(first bool) bool {
 	if c.r < c.w {
 		c.began = time.Now()
 		return true
 	}
-	limit := c.o.IdleTimeout
+	limit, from := c.o.IdleTimeout, int64(0)
 	if first {
-		limit = c.o.ReadHeaderTimeout
+		limit, from = c.o.ReadHeaderTimeout, clock()
 	}
 	buf, n, err := c.sock.readFirst(c.limit(limit))
 	drained := err == errCancelled
@@ -160,8 +180,8 @@ func (c *conn) await(first bool) bool {
 		switch {
 		case drained && err == errTimeout:
 			c.linger() // a call that is on its way finds an end there, not a reset
-		case err == errTimeout && first && c.o.OnSilent != nil:
-			c.o.OnSilent()
+		case c.o.OnSilent != nil && !drained && (err == errTimeout || first && clock()-from >= int64(silentFrom)):
+			c.o.OnSilent(c.remote, !first)
 		}
 		return false
 	}
@@ -334,7 +354,7 @@ func (c *conn) refuse(r Refusal) bool {
 	if c.req.Header.Fields == nil {
 		c.req.Header.Reset()
 	}
-	c.sock.lane.refusal()
+	c.sock.lane.refusal(c)
 	c.o.Handler.Refuse(c, &c.refusal)
 	c.flushQuietly()
 	return false
@@ -492,6 +512,14 @@ func (c *conn) Gone() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.gone
+}
+
+// Works implements Worker.
+func (c *conn) Works() string {
+	if !c.remote.IsValid() {
+		return "a Unix socket"
+	}
+	return c.remote.String()
 }
 
 // The plain parts of Exchange.

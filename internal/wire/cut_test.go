@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"causeway/internal/journey"
 )
 
 // TestACutAnswerNeverLooksWhole: an answer that its handler did not end is seen as broken by the
@@ -82,6 +84,8 @@ func TestACutUpstreamAnswerNeverLooksWholeToTheCaller(t *testing.T) {
 		"HTTP/1.0, closed":         {"HTTP/1.0 200 OK\r\n\r\nhello", closes, true},
 		"HTTP/1.0, reset":          {"HTTP/1.0 200 OK\r\n\r\nhello", resets, false},
 		"until the end, in record": {"HTTP/1.1 200 OK\r\n\r\nhello", cutRecord, false},
+		"until the end, at record": {"HTTP/1.1 200 OK\r\n\r\nhello", closesBelow, true},
+		"HTTP/1.0, at record":      {"HTTP/1.0 200 OK\r\n\r\nhello", closesBelow, true},
 		"declared, in record":      {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", cutRecord, false},
 	} {
 		for _, secure := range []bool{false, true} {
@@ -125,6 +129,50 @@ func TestACutUpstreamAnswerNeverLooksWholeToTheCaller(t *testing.T) {
 func closes(c net.Conn) { _ = c.Close() }
 
 func resets(c net.Conn) { reset(c) }
+
+// closesBelow ends TCP where a record ends, without TLS saying so: only the missing close_notify tells it from an end.
+func closesBelow(c net.Conn) { _ = c.(*secureConn).below.Conn.Close() }
+
+// TestAnEndWithoutCloseNotifyIsTold: it is where nothing but the connection's end says how long the body is.
+func TestAnEndWithoutCloseNotifyIsTold(t *testing.T) {
+	for _, c := range []struct {
+		answer      string
+		end         func(net.Conn)
+		unannounced bool
+	}{
+		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", closesBelow, true},
+		{"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello", closes, false},
+		{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", closesBelow, false},
+	} {
+		url, client := rawServer(t, true, func(conn net.Conn) {
+			if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				_, _ = io.WriteString(conn, c.answer)
+				c.end(conn)
+			}
+		})
+		g, err := NewOrigin(OriginOptions{URL: url, TLS: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a journey.Attempt
+		u := g.Try(getCall(), &a, nobody{})
+		if u == nil {
+			t.Fatalf("%q: no answer: %+v", c.answer, a)
+		}
+		var body []byte
+		err = nil
+		for err == nil {
+			var p []byte
+			p, err = u.Next()
+			body = append(body, p...)
+		}
+		if got := u.Unannounced(); err != io.EOF || string(body) != "hello" || got != c.unannounced {
+			t.Errorf("%q: %q, %v, unannounced %v", c.answer, body, err, got)
+		}
+		u.Release()
+		g.Close()
+	}
+}
 
 // cutRecord sends half a TLS record and closes below TLS: an attacker's cut, not the peer's end.
 func cutRecord(c net.Conn) {

@@ -61,6 +61,9 @@ func (u *Upcall) reach(ctx context.Context, limit time.Duration, a *journey.Atte
 	return nc
 }
 
+// Works implements Worker.
+func (u *Upcall) Works() string { return u.origin.URL() }
+
 // adopt makes nc the attempt's connection.
 func (u *Upcall) adopt(nc net.Conn, a *journey.Attempt) bool {
 	u.mu.Lock()
@@ -69,7 +72,7 @@ func (u *Upcall) adopt(nc net.Conn, a *journey.Attempt) bool {
 		_ = nc.Close()
 		return u.givenUp(a)
 	}
-	u.sock.lane = u.origin.o.Lane
+	u.sock.lane, u.sock.work, u.sock.by = u.origin.o.Lane, WorkAnswer, u
 	u.sock.init(nc)
 	// From here on a Cancel must find the connection, not the dial that has succeeded.
 	u.stopDial, u.h2, u.connected = nil, nil, true

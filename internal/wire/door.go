@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,8 +37,9 @@ type DoorOptions struct {
 	OnAcceptError func(error)
 	// Lane is what bodies share that come as fast as they are read; nil holds none back.
 	Lane *Lane
-	// OnSilent is told of a connection that sent nothing in time, OnHandshake of a failed TLS handshake.
-	OnSilent    func()
+	// OnSilent is told of a connection that is closed because nothing came on it in time: its first call, or, where
+	// called, a further one; and of one that its caller has held for a second or more without a byte. OnHandshake is told of a failed TLS handshake.
+	OnSilent    func(caller netip.AddrPort, called bool)
 	OnHandshake func(HandshakeFailure)
 
 	h2 *h2Door // made of HTTP2
@@ -135,12 +137,12 @@ func (d *Door) Serve(l net.Listener) error {
 func (d *Door) admit(nc net.Conn, plain bool) {
 	o := d.o.Load()
 	c := &conn{door: d, o: o, fd: -1, remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
-	c.sock.lane = o.Lane
+	c.sock.lane, c.sock.by = o.Lane, c
 	if c.remote.IsValid() {
 		c.ipText = c.remote.Addr().String()
 	}
 	if o.TLS != nil && !plain {
-		c.sock.init(tls.Server(nc, o.TLS))
+		c.sock.init(tls.Server(&alertTap{Conn: nc}, o.TLS))
 	} else {
 		c.sock.init(nc)
 	}
@@ -167,6 +169,7 @@ func (d *Door) admit(nc net.Conn, plain bool) {
 	if full {
 		d.turnedAway.Add(1)
 		d.refusing.Add(1)
+		c.oneTooMany = true
 		go c.turnAway()
 		return
 	}
@@ -178,10 +181,7 @@ const maxRefusing = 256
 
 // turnAway answers the first head of a connection that is one too many.
 func (c *conn) turnAway() {
-	defer func() {
-		c.close()
-		c.door.refusing.Add(-1)
-	}()
+	defer c.close()
 	if _, secure := c.sock.nc.(*tls.Conn); secure {
 		return // a handshake for a refusal would cost more than serving
 	}
@@ -207,6 +207,9 @@ func (d *Door) forget(c *conn) {
 	d.mu.Lock()
 	delete(d.conns, c)
 	d.mu.Unlock()
+	if c.oneTooMany {
+		d.refusing.Add(-1) // first, and at once: in between there would seem to be a place
+	}
 	d.open.Add(-1)
 	d.served.Done()
 }
@@ -288,7 +291,10 @@ func temporary(err error) bool {
 
 func underlying(nc net.Conn) net.Conn {
 	if t, ok := nc.(*tls.Conn); ok {
-		return t.NetConn()
+		nc = t.NetConn()
+	}
+	if t, ok := nc.(*alertTap); ok {
+		return t.Conn
 	}
 	return nc
 }

@@ -49,6 +49,36 @@ func TestAnEarlyAnswerToABufferedBodyIsRead(t *testing.T) {
 	}
 }
 
+// TestAnEarlyAnswerBeforeAStreamedBodyBegins: it comes while the head is still being sent, as from a server
+// that takes no PROXY protocol header, and the head's send breaks.
+func TestAnEarlyAnswerBeforeAStreamedBodyBegins(t *testing.T) {
+	for name, end := range map[string]func(net.Conn){
+		"and the upstream resets":     func(c net.Conn) { awaitUnread(c); time.Sleep(20 * time.Millisecond); reset(c) },
+		"and the upstream takes none": func(c net.Conn) { time.Sleep(400 * time.Millisecond) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, _ := rawServer(t, false, func(c net.Conn) {
+				if _, err := io.ReadFull(c, make([]byte, 100)); err != nil {
+					return
+				}
+				_, _ = io.WriteString(c, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 9\r\n\r\ntoo large")
+				end(c)
+			})
+			g := newOrigin(t, OriginOptions{URL: url})
+			call := uploadCall(1000)
+			call.Head = append(append([]byte("POST /x HTTP/1.1\r\nHost: a\r\nX-Large: "), make([]byte, 32<<20)...), "\r\n\r\n"...)
+			call.Limits.Send = 200 * time.Millisecond
+			if o := attempt(g, call); o.Status != 431 || string(o.body) != "too large" || o.End != journey.EndComplete {
+				t.Error(o.show())
+			}
+			if s := g.Stats(); s.Idle != 0 || s.Open != 0 {
+				t.Errorf("a connection with half a head on it is kept: %+v", s)
+			}
+		})
+	}
+}
+
 // awaitUnread waits until bytes stand unread in a connection's socket.
 func awaitUnread(c net.Conn) {
 	if s, ok := c.(*secureConn); ok {

@@ -79,6 +79,9 @@ type Exchange interface {
 	Continue() error
 	// Buffered returns the whole body if it has already arrived, without reading from the socket.
 	Buffered() ([]byte, bool)
+	// Malformed returns the *BodyError of a body whose framing is already seen to be broken in what has arrived, so that
+	// nobody is asked for its sake; nil where it is good so far. It reads nothing from the socket.
+	Malformed() error
 	// ReadBody reads the request's body, after framing. It returns io.EOF at its end and a *BodyError
 	// when it breaks. limit is the longest silence, 0 for none, Unhurried for neither that nor the least
 	// rate (DoorOptions.MinRate).

@@ -165,6 +165,9 @@ func (f *frames) closed() {
 	p := f.payload
 	f.payload = nil
 	if len(p) < 2 {
+		if len(p) == 1 {
+			f.problem = "a close frame's payload is one byte, and a status has two"
+		}
 		return
 	}
 	if f.masked {
@@ -174,6 +177,20 @@ func (f *frames) closed() {
 		}
 	}
 	f.close.Code, f.close.Reason = int(binary.BigEndian.Uint16(p)), string(p[2:])
+	if !sendableClose(f.close.Code) {
+		f.problem = fmt.Sprintf("a close frame has the status %d, which may not be sent", f.close.Code)
+	}
+}
+
+// sendableClose tells whether a status may stand in a close frame: the registered ones but for those that
+// say that none came, and those of libraries and applications (RFC 6455 section 7.4). Readers fail the
+// connection over others.
+func sendableClose(code int) bool {
+	switch code {
+	case 1004, closeWithout, 1006:
+		return false
+	}
+	return code >= 1000 && code <= 1014 || code >= 3000 && code <= 4999
 }
 
 // CloseFrame is a WebSocket close frame as a server sends it, with a status and a reason of at most

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ func TestFramesAreFollowedInAnyPieces(t *testing.T) {
 			case 0:
 				all = append(all, frame(0x80|0x9, payload[:min(size, 125)], key)...) // a ping, also between fragments
 			case 1:
-				code, reason := rapid.IntRange(1000, 4999).Draw(rt, "code"), strings.Repeat("r", min(size, 123))
+				code, reason := rapid.SampledFrom([]int{1000, 1003, 1007, 1014, 3000, 4999}).Draw(rt, "code"), strings.Repeat("r", min(size, 123))
 				body := append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
 				if rapid.Bool().Draw(rt, "bare") {
 					body, code, reason = nil, 1005, ""
@@ -132,6 +133,28 @@ func TestCloseFrames(t *testing.T) {
 	f.feed(maskedCloseFrame(1001))
 	if f.close.Code != 1001 || f.problem != "" || !f.between() {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestCloseFramesThatMayNotBeSent are followed no further and named; their status is on record all the same.
+func TestCloseFramesThatMayNotBeSent(t *testing.T) {
+	for code, problem := range map[int]bool{
+		0: true, 999: true, 1000: false, 1003: false, 1004: true, 1005: true, 1006: true, 1007: false, 1014: false, 1015: true, 1016: true, 2999: true,
+		3000: false, 4999: false, 5000: true, 65535: true,
+	} {
+		f := frames{}
+		f.feed(CloseFrame(code, "why"))
+		if got := f.problem != ""; got != problem || f.close.Code != code || f.close.Reason != "why" {
+			t.Errorf("%d: problem %q, close %+v", code, f.problem, f.close)
+		}
+		if problem && f.problem != fmt.Sprintf("a close frame has the status %d, which may not be sent", code) {
+			t.Errorf("%d: %q", code, f.problem)
+		}
+	}
+	f := frames{masked: true}
+	f.feed(frame(0x88, []byte{3}, []byte{1, 2, 3, 4}))
+	if f.problem != "a close frame's payload is one byte, and a status has two" || f.close.Code != closeWithout {
+		t.Errorf("one byte: %+v", f)
 	}
 }
 

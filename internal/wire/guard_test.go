@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -91,27 +93,55 @@ func TestASlowHeadIsTimedAsAWhole(t *testing.T) {
 }
 
 func TestSilentConnectionsAreClosedWithoutAnAnswer(t *testing.T) {
-	silent := make(chan struct{}, 1)
-	addr, refused := guarded(t, DoorOptions{ReadHeaderTimeout: 60 * time.Millisecond, OnSilent: func() { silent <- struct{}{} }})
+	silent := make(chan string, 1)
+	addr, refused := guarded(t, DoorOptions{ReadHeaderTimeout: 60 * time.Millisecond, OnSilent: tellSilent(silent)})
 	c := dial(t, addr)
 	c.wantEnd("FIN")
-	soon(t, "OnSilent", silent)
+	if got, want := soon(t, "OnSilent", silent), c.LocalAddr().String()+" called: false"; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
 	if len(refused) > 0 {
 		t.Errorf("refused for %+v", <-refused)
 	}
 }
 
+// Who holds a connection for long without a byte is silent as well; who leaves at once has only looked.
+func TestCallersWhoLeaveWithoutAByteAreSilent(t *testing.T) {
+	silent := make(chan string, 10)
+	addr, _ := guarded(t, DoorOptions{ReadHeaderTimeout: time.Minute, OnSilent: tellSilent(silent)})
+	dial(t, addr).Close()
+	c := dial(t, addr)
+	time.Sleep(silentFrom + 50*time.Millisecond)
+	c.Close()
+	if got, want := soon(t, "OnSilent", silent), c.LocalAddr().String()+" called: false"; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
+	if len(silent) > 0 {
+		t.Errorf("told of %s as well", <-silent)
+	}
+}
+
 func TestIdleConnectionsAreClosed(t *testing.T) {
-	silent := make(chan struct{}, 1)
-	addr, _ := guarded(t, DoorOptions{IdleTimeout: 60 * time.Millisecond, OnSilent: func() { silent <- struct{}{} }})
+	silent := make(chan string, 1)
+	addr, _ := guarded(t, DoorOptions{IdleTimeout: 60 * time.Millisecond, OnSilent: tellSilent(silent)})
 	c := dial(t, addr)
 	for range 3 {
 		c.send("%s", get("/"))
 		c.want("GET", 200, "")
 	}
 	c.wantEnd("FIN")
-	if len(silent) > 0 {
-		t.Error("a connection that had calls counts as silent")
+	if got, want := soon(t, "OnSilent", silent), c.LocalAddr().String()+" called: true"; got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
+}
+
+// tellSilent puts what OnSilent is told into words.
+func tellSilent(to chan<- string) func(netip.AddrPort, bool) {
+	return func(caller netip.AddrPort, called bool) {
+		select {
+		case to <- fmt.Sprintf("%v called: %v", caller, called):
+		default:
+		}
 	}
 }
 
@@ -431,4 +461,32 @@ func TestALongChunkedUploadMakesNoGarbage(t *testing.T) {
 	}
 	c.send("0\r\n\r\n")
 	c.want("POST", 200, "ok")
+}
+
+// However fast those come and go who are one too many, none of them takes a place that is not there.
+func TestTheLimitOnConnectionsHoldsWhileManyAreTurnedAway(t *testing.T) {
+	addr, _ := guarded(t, DoorOptions{MaxConnections: 1})
+	first := dial(t, addr)
+	first.send("%s", get("/"))
+	first.want("GET", 200, "")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				c, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+				_, _ = c.Write([]byte(get("/")))
+				status := make([]byte, 12)
+				if _, err := io.ReadFull(c, status); err != nil || string(status) != "HTTP/1.1 503" {
+					t.Errorf("one too many got %q, %v", status, err)
+				}
+				_ = c.Close()
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -22,6 +22,10 @@ func (x *h2Exchange) Inform(status int, h *Header) error {
 	x.informed = true
 	fields := x.w.Header()
 	h2Fill(fields, h)
+	// x/net copies fields that have a length in them, which it leaves out; others it reads on a goroutine of its
+	// own, and when the caller resets the stream at that moment it does not wait for that: a write to the same map
+	// would then end the whole process ("concurrent map iteration and map write").
+	fields["Content-Length"] = nil
 	x.arm(&x.writing, x.limit, x.stalled)
 	x.w.WriteHeader(status)
 	x.disarm(&x.writing)

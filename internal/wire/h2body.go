@@ -93,6 +93,9 @@ func (x *h2Exchange) Continue() error {
 // Buffered implements Exchange: only x/net knows what has come of a body.
 func (x *h2Exchange) Buffered() ([]byte, bool) { return nil, x.body.done && x.body.read.Load() == 0 }
 
+// Malformed implements Exchange: frames have no framing of their own to break.
+func (x *h2Exchange) Malformed() error { return nil }
+
 // ReadBody implements Exchange.
 func (x *h2Exchange) ReadBody(p []byte, limit time.Duration) (int, error) {
 	b := &x.body

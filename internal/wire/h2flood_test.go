@@ -392,10 +392,35 @@ func TestSlowHeadsOfHTTP2(t *testing.T) {
 }
 
 func TestSilentAndIdleConnectionsOfHTTP2(t *testing.T) {
-	f := newFlooded(t, func(o *DoorOptions) { o.IdleTimeout = 100 * time.Millisecond })
+	told := make(chan string, 1)
+	f := newFlooded(t, func(o *DoorOptions) { o.IdleTimeout, o.OnSilent = 100*time.Millisecond, tellSilent(told) })
 	c := dialH2(t, f.addr, nil)
 	c.ask(true, "GET", "/").want("200", "ok")
 	c.wantGoAway(http2.ErrCodeNo)
+	if got := soon(t, "OnSilent", told); !strings.HasSuffix(got, "called: true") {
+		t.Errorf("after a call it is told of %s", got)
+	}
+	dialH2(t, f.addr, nil).wantGoAway(http2.ErrCodeNo)
+	if got := soon(t, "OnSilent", told); !strings.HasSuffix(got, "called: false") {
+		t.Errorf("without a call it is told of %s", got)
+	}
+}
+
+// TestACallerWhoLeavesEarlyIsNotIdle.
+func TestACallerWhoLeavesEarlyIsNotIdle(t *testing.T) {
+	told := make(chan string, 1)
+	f := newFlooded(t, func(o *DoorOptions) { o.IdleTimeout, o.OnSilent = time.Minute, tellSilent(told) })
+	c := dialH2(t, f.addr, nil)
+	c.ask(true, "GET", "/").want("200", "ok")
+	_ = c.nc.Close()
+	for deadline := time.Now().Add(5 * time.Second); f.door.Stats().Open > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the connection is still there")
+		}
+	}
+	if len(told) > 0 {
+		t.Errorf("it is told of %s", <-told)
+	}
 }
 
 // TestACallerWhoAnswersNoPINGIsGone: a peer that vanished without a word, as behind a NAT.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"golang.org/x/net/http2"
 )
@@ -13,7 +14,8 @@ type h2Out struct {
 	head  [9]byte // of a frame, held back until it is whole
 	n     int
 	left  int    // of the payload
-	after []byte // goes out behind the frame
+	block bool   // a field block has begun and not ended: nothing may come between its frames
+	after []byte // goes out behind the frame, or the field block
 	out   []byte
 }
 
@@ -35,7 +37,7 @@ func (o *h2Out) rewrite(p *h2Peer, b []byte) []byte {
 		if o.left > 0 {
 			k := min(o.left, len(b)-i)
 			i += k
-			if o.left -= k; o.left == 0 && len(o.after) > 0 {
+			if o.left -= k; o.left == 0 && !o.block && len(o.after) > 0 {
 				o.out = append(append(o.out, b[from:i]...), o.after...)
 				o.after, from, plain = nil, i, false
 			}
@@ -60,7 +62,10 @@ func (o *h2Out) rewrite(p *h2Peer, b []byte) []byte {
 			}
 			from, plain = i, false
 		}
-		if o.left = h.length; o.left == 0 && len(o.after) > 0 {
+		if h.kind == http2.FrameHeaders || h.kind == http2.FrameContinuation {
+			o.block = !h.flags.Has(http2.FlagHeadersEndHeaders)
+		}
+		if o.left = h.length; o.left == 0 && !o.block && len(o.after) > 0 {
 			o.out = append(append(o.out, b[from:i]...), o.after...)
 			o.after, from, plain = nil, i, false
 		}
@@ -77,6 +82,7 @@ func (p *h2Peer) sends(h h2FrameHead, after *[]byte) (drop bool) {
 	switch h.kind {
 	case http2.FrameRSTStream:
 		p.forget(h.id)
+		p.wasReset(h.id)
 		return false
 	case http2.FrameGoAway:
 		p.mu.Lock()
@@ -114,6 +120,30 @@ func (p *h2Peer) sends(h h2FrameHead, after *[]byte) (drop bool) {
 		}
 	}
 	return false
+}
+
+// wasReset remembers a stream that we reset.
+func (p *h2Peer) wasReset(id uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if most := 2 * p.door.o.MaxStreams; len(p.resetByUs) >= most {
+		p.resetByUs = append(p.resetByUs[:0], p.resetByUs[most/2:]...)
+	}
+	p.resetByUs = append(p.resetByUs, id)
+}
+
+// late tells whether a trailer comes for a stream that we have reset, as an early answer does: its caller sent
+// it before it could know. It is to be ignored (RFC 9113 section 5.1), while x/net ends the connection, and
+// with it every other call, for a field section on a stream that it has forgotten. There is one for a stream.
+func (p *h2Peer) late(id uint32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.resetByUs, id)
+	if i < 0 {
+		return false
+	}
+	p.resetByUs = slices.Delete(p.resetByUs, i, i+1)
+	return true
 }
 
 // appendH2Frame appends a frame without a payload, or with a code of 32 bits.
@@ -167,7 +197,7 @@ func (p *h2Peer) halfClose(id uint32, given int64) bool {
 		return true // behind the DATA that is on its way
 	}
 	end := appendH2Frame(nil, http2.FrameData, http2.FlagDataEndStream, id)
-	if p.outgoing.left > 0 { // another stream's frame is half out
+	if p.outgoing.left > 0 || p.outgoing.block { // another stream's frame or field block is half out
 		p.outgoing.after = append(p.outgoing.after, end...)
 		return true
 	}

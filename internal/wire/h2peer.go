@@ -42,23 +42,26 @@ type h2Peer struct {
 	special atomic.Int64           // how many streams has
 	begun   atomic.Int64           // calls
 	refused atomic.Int64           // of them, those that were none
+	spoke   atomic.Bool            // a stream was opened
 	over    atomic.Bool            // the connection has ended, or is about to
 	fatal   atomic.Pointer[string] // why the door ends it
 
 	done chan struct{} // closed when x/net has ended
 
-	mu       sync.Mutex
-	idle     sync.Cond // there are no calls
-	tally    h2Tally   // what sent has counted since the guard last looked
-	calls    map[*h2Exchange]struct{}
-	heads    map[uint32]*h2Opened // of streams that have not ended
-	waiting  int                  // what those hold that no call has taken
-	goneAway bool                 // GOAWAY went out
-	streams  map[uint32]*h2Stream
-	closed   bool   // x/net has ended: a call that comes now is nobody's
-	cut      Reason // calls that begin are cancelled for it
-	second   int64
-	resets   int // calls given up by the caller in that second
+	mu        sync.Mutex
+	idle      sync.Cond // there are no calls
+	tally     h2Tally   // what sent has counted since the guard last looked
+	calls     map[*h2Exchange]struct{}
+	heads     map[uint32]*h2Opened // of streams that have not ended
+	waiting   int                  // what those hold that no call has taken
+	goneAway  bool                 // GOAWAY went out
+	quiet     int64                // since when there are no calls
+	streams   map[uint32]*h2Stream
+	resetByUs []uint32 // streams that we reset lately, for which a trailer may be on its way
+	closed    bool     // x/net has ended: a call that comes now is nobody's
+	cut       Reason   // calls that begin are cancelled for it
+	second    int64
+	resets    int // calls given up by the caller in that second
 }
 
 // serveHTTP2 serves a connection whose preface is in c.buf, or is to come after TLS. It returns when
@@ -99,7 +102,25 @@ func (c *conn) serveHTTP2() {
 	if c.tls != nil {
 		nc = h2Secure{p}
 	}
+	p.quiet = now
 	p.door.server.ServeConn(nc, &http2.ServeConnOpts{Handler: p, BaseConfig: p.door.base})
+	p.tellIdle()
+}
+
+// tellIdle says of a connection that has ended whether that was because no call was on it for as long as there may be
+// none, which x/net doesn't say, or whether it had none at all.
+func (p *h2Peer) tellIdle() {
+	o := p.c.o
+	if o.OnSilent == nil || p.fatal.Load() != nil || p.c.door.isDraining() {
+		return
+	}
+	p.mu.Lock()
+	quiet := clock() - p.quiet
+	over := len(p.calls) == 0 && (o.IdleTimeout > 0 && quiet >= int64(o.IdleTimeout) || !p.spoke.Load() && quiet >= int64(silentFrom))
+	p.mu.Unlock()
+	if over {
+		o.OnSilent(p.c.remote, p.begun.Load() > 0)
+	}
 }
 
 // h2Secure adds what x/net asks a TLS connection for.
@@ -217,6 +238,7 @@ func (p *h2Peer) takeTally() (t h2Tally) {
 func (p *h2Peer) countOpened() {
 	if n := p.guard.opened - p.opened; n > 0 {
 		p.opened += n
+		p.spoke.Store(true)
 		p.c.door.h2.opened.Add(n)
 	}
 }
@@ -440,6 +462,7 @@ func (p *h2Peer) leave(x *h2Exchange) {
 		p.resets--
 	}
 	if len(p.calls) == 0 {
+		p.quiet = clock()
 		p.idle.Broadcast()
 	}
 	p.mu.Unlock()

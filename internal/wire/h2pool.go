@@ -57,12 +57,14 @@ const h2Remember = 10 * time.Minute
 // h2dial is a connection being made, for every call that waits for it.
 type h2dial struct {
 	done    chan struct{}
-	waiting int // guarded by the pool's mu
+	waiting int  // guarded by the pool's mu
+	alone   bool // for one call that shares its connection with no other
 	cancel  context.CancelFunc
 	up      *Upcall // makes it
 
 	// Once done:
 	ok    bool
+	none  bool     // the connection allows no stream, and was closed for it: such ones would gather
 	http1 net.Conn // it agreed on HTTP/1.1: the first who comes takes it
 	facts journey.Attempt
 }
@@ -100,11 +102,12 @@ func (p *h2pool) wantsHTTP1(call *Call) bool {
 	return true
 }
 
-// pick promises a stream on a connection; nil when none has room. The caller holds p.mu.
-func (p *h2pool) pick() *h2conn {
+// pick promises a stream on a connection, where alone is set on one that has no other; nil when none has
+// room. The caller holds p.mu.
+func (p *h2pool) pick(alone bool) *h2conn {
 	for _, c := range p.conns {
 		c.mu.Lock()
-		ok := c.reserve()
+		ok := c.reserve(alone)
 		c.mu.Unlock()
 		if ok {
 			return c
@@ -125,7 +128,7 @@ func (p *h2pool) get(u *Upcall, a *journey.Attempt) (c *h2conn, http1 bool, nc n
 			return nil, true, nil
 		}
 		p.mu.Lock()
-		if c = p.pick(); c != nil {
+		if c = p.pick(u.h2.alone); c != nil {
 			p.mu.Unlock()
 			a.Address = c.address
 			if !fresh {
@@ -146,6 +149,11 @@ func (p *h2pool) get(u *Upcall, a *journey.Attempt) (c *h2conn, http1 bool, nc n
 		}
 		takeDial(a, &d.facts)
 		if !d.ok {
+			return nil, false, nil
+		}
+		if d.none {
+			a.Phase = journey.PhaseTLS
+			p.noStream(a)
 			return nil, false, nil
 		}
 		p.mu.Lock()
@@ -175,8 +183,9 @@ func (p *h2pool) noStream(a *journey.Attempt) {
 // join returns a dial to wait for: one that is under way and has room for one call more, or a new
 // one. The caller holds p.mu.
 func (p *h2pool) join(u *Upcall) *h2dial {
+	alone := u.h2.alone
 	for _, d := range p.dials {
-		if d.waiting < max(p.room, 1) {
+		if !alone && !d.alone && d.waiting < max(p.room, 1) {
 			d.waiting++
 			return d
 		}
@@ -185,7 +194,7 @@ func (p *h2pool) join(u *Upcall) *h2dial {
 	if limit := u.limits.Connect; limit > 0 {
 		ctx, cancel = context.WithTimeout(context.Background(), limit)
 	}
-	d := &h2dial{done: make(chan struct{}), waiting: 1, cancel: cancel, up: &Upcall{origin: p.origin, alpn: p.tls}}
+	d := &h2dial{done: make(chan struct{}), waiting: 1, alone: alone, cancel: cancel, up: &Upcall{origin: p.origin, alpn: p.tls}}
 	p.dials = append(p.dials, d)
 	go p.dial(ctx, d, u.limits.Connect)
 	return d
@@ -214,7 +223,8 @@ func (p *h2pool) await(u *Upcall, d *h2dial, a *journey.Attempt) bool {
 		}
 		p.mu.Lock()
 		if d.waiting--; d.waiting == 0 {
-			d.cancel() // nobody wants it any more
+			d.cancel() // nobody wants it any more, and nobody is to join it and fail by that
+			p.dials = slices.DeleteFunc(p.dials, func(o *h2dial) bool { return o == d })
 			if d.http1 != nil {
 				_ = d.http1.Close()
 				d.http1 = nil
@@ -244,9 +254,14 @@ func (p *h2pool) dial(ctx context.Context, d *h2dial, limit time.Duration) {
 	case c != nil:
 		p.http1.Store(0)
 		c.mu.Lock()
-		p.room = min(c.most, h2MaxStreams)
+		d.none = c.most == 0
+		if d.none {
+			c.retireLocked()
+		} else {
+			p.room = min(c.most, h2MaxStreams)
+			p.conns = append(p.conns, c)
+		}
 		c.mu.Unlock()
-		p.conns = append(p.conns, c)
 	}
 	p.mu.Unlock()
 	close(d.done)
@@ -288,6 +303,11 @@ func (p *h2pool) connect(ctx context.Context, u *Upcall, limit time.Duration, a 
 	c.mu.Unlock()
 	if f == nil {
 		return c, nil
+	}
+	if g := f.goAway; g != nil { // HTTP/2 was begun, and ended at once
+		(&h2Failure{end: journey.EndHTTP2, signal: journey.HTTP2GoAway, code: g.code, goAway: g}).into(a)
+		a.Phase, a.HTTP2.Unworked = journey.PhaseSend, true
+		return nil, nil
 	}
 	a.Phase = journey.PhaseTLS
 	f.into(a)

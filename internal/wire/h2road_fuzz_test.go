@@ -178,7 +178,7 @@ func roadReads(t *testing.T, frames []byte) (string, bool) {
 		c.done.Wait()
 	}()
 	// Not try: a connection that is gone is not dialled again.
-	if c = g.h2.pick(); c == nil {
+	if c = g.h2.pick(false); c == nil {
 		return "", false
 	}
 	u := &Upcall{origin: g, h2: &h2call{news: make(chan struct{}, 1), began: clock()}, watch: nobody{}}

@@ -21,6 +21,7 @@ type h2call struct {
 	body   int64 // bytes of its body that were queued by the call itself
 	rest   *restOfBody
 	told   bool // the failure is in the facts
+	alone  bool // it has said that it will send a trailer (see mayTrail)
 }
 
 // h2MaxMoves is how often a call goes on to another connection when one turns out to be closing.
@@ -33,6 +34,7 @@ func (p *h2pool) try(call *Call, a *journey.Attempt, watch Watcher) *Upcall {
 	}
 	a.Target = p.origin.o.URL
 	h := &h2call{news: make(chan struct{}, 1), began: clock()}
+	h.alone = call.Stream != nil && headField(call.Head, "trailer") != nil
 	u := &Upcall{origin: p.origin, h2: h, watch: watch}
 	a.HTTP2 = &h.facts
 	u.begin(call, a)
@@ -144,12 +146,12 @@ func (u *Upcall) lost(c *h2conn, a *journey.Attempt) bool {
 	c.mu.Lock()
 	f, g := c.fail, c.goAway
 	c.mu.Unlock()
-	a.Phase = journey.PhaseTLS
+	a.Phase = journey.PhaseSend // HTTP/2 was begun, and nothing of the request is sent
 	switch {
-	case f != nil && (f.signal != journey.HTTP2None || g == nil):
-		f.into(a)
-	case g != nil:
+	case g != nil && (f == nil || f.signal == journey.HTTP2None || f.signal == journey.HTTP2GoAway):
 		(&h2Failure{end: journey.EndHTTP2, signal: journey.HTTP2GoAway, code: g.code, goAway: g}).into(a)
+	case f != nil:
+		f.into(a)
 	default:
 		a.End = journey.EndEOF
 	}
@@ -408,14 +410,16 @@ func (u *Upcall) failedH2(a *journey.Attempt) {
 	s.c.mu.Lock()
 	a.BytesIn = s.bytesIn
 	u.lastByte = max(u.lastByte, s.lastIn)
-	id := s.id
+	id, headed := s.id, s.headed
+	u.h2.facts.Streams = max(u.h2.facts.Streams, s.beside)
 	s.c.mu.Unlock()
 	f.into(a)
 	facts := &u.h2.facts
-	switch f.signal {
-	case journey.HTTP2Reset:
+	switch {
+	case headed: // whatever it says now, it has worked on the call
+	case f.signal == journey.HTTP2Reset:
 		facts.Unworked = facts.Unworked || f.code == uint32(http2.ErrCodeRefusedStream)
-	case journey.HTTP2GoAway:
+	case f.signal == journey.HTTP2GoAway:
 		facts.Unworked = facts.Unworked || id > f.goAway.last
 	}
 	u.ended()

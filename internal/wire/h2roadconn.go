@@ -40,6 +40,7 @@ type h2conn struct {
 	uses    int    // streams opened
 	booked  int    // streams promised by reserve and not opened yet
 	retired bool   // no new streams; closed when the last one ends
+	alone   bool   // the stream that is open may send a trailer: no other one shares the connection (see mayTrail)
 	fail    *h2Failure
 	goAway  *h2GoAway
 
@@ -276,6 +277,7 @@ func (c *h2conn) failLocked(f *h2Failure) {
 	c.fail, c.retired = f, true
 	c.pool.origin.open.Add(-1)
 	for _, s := range c.streams {
+		s.beside = len(c.streams) - 1
 		s.failLocked(f)
 	}
 	c.wakeWaiting()
@@ -321,8 +323,9 @@ func (c *h2conn) closeIfDone() {
 	c.failLocked(&h2Failure{end: journey.EndEOF, err: errH2Closed})
 }
 
-// reserve promises a stream, if the connection can have one more. The caller holds mu.
-func (c *h2conn) reserve() bool {
+// reserve promises a stream, if the connection can have one more; where alone is set, one that no other
+// stands beside. The caller holds mu.
+func (c *h2conn) reserve(alone bool) bool {
 	if !c.retired && clock()-c.dialled > int64(c.pool.origin.o.MaxAge) {
 		c.retireLocked()
 	}
@@ -332,7 +335,11 @@ func (c *h2conn) reserve() bool {
 	if c.pinged != 0 {
 		return false // it is being asked whether it is still there
 	}
+	if c.alone || alone && len(c.streams)+c.booked > 0 {
+		return false
+	}
 	c.booked++
+	c.alone = alone
 	return true
 }
 
@@ -400,6 +407,7 @@ func (c *h2conn) drop(s *h2stream, code http2.ErrCode) {
 		}
 		return
 	}
+	c.alone = c.alone && c.booked > 0
 	c.idleSince = clock()
 	if silent || c.retired || c.pool.closed.Load() {
 		c.retireLocked() // nobody can tell whether it is still there, and nobody needs it

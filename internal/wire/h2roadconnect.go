@@ -24,6 +24,7 @@ const settingConnect = 0x8
 func (c *h2conn) unreserve() {
 	c.mu.Lock()
 	c.booked--
+	c.alone = c.alone && len(c.streams)+c.booked > 0
 	c.closeIfDone()
 	c.mu.Unlock()
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"golang.org/x/net/http2/hpack"
 
@@ -220,7 +221,11 @@ func (b *h2Fields) take(f hpack.HeaderField) {
 	start := len(b.arena)
 	b.arena = append(b.arena, f.Name...)
 	mid := len(b.arena)
-	b.arena = append(b.arena, f.Value...)
+	if f.Name == grpcMessage {
+		b.arena = appendGRPCMessage(b.arena, f.Value)
+	} else {
+		b.arena = append(b.arena, f.Value...)
+	}
 	value := b.arena[mid:]
 	if !validValue(value) {
 		b.bad(journey.FaultFieldValue, "the value of "+f.Name+" holds a control byte")
@@ -234,10 +239,33 @@ func (b *h2Fields) take(f hpack.HeaderField) {
 	b.spans = append(b.spans, h2Span{start, mid, len(b.arena)})
 }
 
+// grpcMessage is the one field whose white space at the ends is its sender's words, such as "no order ".
+const grpcMessage = "grpc-message"
+
+// appendGRPCMessage writes a grpc-message with the spaces at its ends percent-encoded: gRPC lets them
+// stand bare (PROTOCOL-HTTP2, Percent-Encoded), and as a field's value they would be lost (RFC 9113
+// section 8.2.1), here or at a client that takes that section at its word.
+func appendGRPCMessage(dst []byte, v string) []byte {
+	words := strings.Trim(v, " ")
+	if words == "" {
+		return appendSpaces(dst, len(v))
+	}
+	before := strings.Index(v, words)
+	dst = append(appendSpaces(dst, before), words...)
+	return appendSpaces(dst, len(v)-before-len(words))
+}
+
+func appendSpaces(dst []byte, n int) []byte {
+	for range n {
+		dst = append(dst, "%20"...)
+	}
+	return dst
+}
+
 func (b *h2Fields) pseudo(f hpack.HeaderField) {
 	switch {
 	case b.trailer:
-		b.bad(journey.FaultTrailer, "a trailer holds a pseudo-header field")
+		b.bad(journey.FaultHTTP2, "a trailer holds a pseudo-header field")
 	case len(b.spans) > 0:
 		b.bad(journey.FaultHTTP2, "a pseudo-header field stands behind an ordinary one")
 	case f.Name != ":status":

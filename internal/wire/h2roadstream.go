@@ -23,6 +23,7 @@ type h2stream struct {
 	uses      int // calls on the connection before this one
 	idle, age time.Duration
 	opened    int64
+	beside    int // other streams when the connection failed
 
 	// Sending.
 	window    int64 // how much of the body the peer takes
@@ -128,7 +129,7 @@ func (s *h2stream) onBlock(b *h2Fields, end bool, size int) {
 	case b.trailer:
 		if !end {
 			head.free()
-			s.bad(journey.FaultTrailer, "a second field section does not end the stream")
+			s.bad(journey.FaultHTTP2, "a second field section does not end the stream")
 			return
 		}
 		s.trailer = &head
@@ -346,6 +347,22 @@ func (s *h2stream) send(p []byte, end bool) (n int) {
 		c.waiting = append(c.waiting, s)
 	}
 	return n
+}
+
+// mayTrail tells whether the body may end with a trailer, which is a second field section of the request.
+// One that meets a stream that its server has just ended (an answer that does not wait for the body, and
+// RST_STREAM behind it) makes the servers of Go and gRPC-Go end the connection, and with it every other
+// call on it; a caller could do that on purpose. So a trailer goes out on a connection that no other call
+// shares, then or later: one that was announced has got it from the start, any other one is sent where there
+// happens to be no other call, and left out else, as RFC 9110 section 6.5.1 allows it. Nothing reads a
+// trailer behind the end of its answer. The caller holds mu.
+func (s *h2stream) mayTrail() bool {
+	c := s.c
+	if s.ended || s.gone || len(c.streams)+c.booked > 1 {
+		return false
+	}
+	c.retired = true
+	return true
 }
 
 // sendTrailer ends the body with a trailer.

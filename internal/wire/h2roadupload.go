@@ -69,7 +69,7 @@ func (up *upload) runH2(u *Upcall, call *Call, buf []byte) {
 	if t := up.stream.Trailer(); t != nil && !s.sendEnded {
 		block = appendH2Trailer(nil, t)
 	}
-	if len(block) > 0 {
+	if len(block) > 0 && s.mayTrail() {
 		s.sendTrailer(block)
 	} else {
 		s.send(nil, true)

@@ -287,6 +287,9 @@ func (s *h2Screen) plain(h *h2Opened) {
 
 // trailer hands on a field block on a stream that is there, or was.
 func (s *h2Screen) trailer(t *h2Opened) {
+	if s.p.late(t.id) {
+		return
+	}
 	b := s.begin()
 	h := s.p.head(t.id)
 	switch {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+
+	"causeway/internal/journey"
 )
 
 // HandshakeFailure is a TLS handshake with a caller that did not end well.
@@ -26,26 +28,34 @@ func (c *conn) handshakeFailure(tc *tls.Conn, err error) HandshakeFailure {
 	return f
 }
 
+// saidWhy tells whether crypto/tls answered what a caller did with an alert.
+func saidWhy(err error) bool {
+	var op *net.OpError
+	var plain tls.RecordHeaderError
+	switch {
+	case isEOF(err), isReset(err), isTimeout(err), errors.Is(err, net.ErrClosed), errors.As(err, &plain):
+		return false
+	}
+	return !errors.As(err, &op) || op.Op == "local error"
+}
+
 // plainCaller is the connection below TLS to a caller that spoke plain HTTP to it, nil for any other
 // failure.
 func plainCaller(err error) net.Conn {
 	var plain tls.RecordHeaderError
-	if !errors.As(err, &plain) || plain.Conn == nil || !looksLikeHTTP(plain.RecordHeader) {
+	if !errors.As(err, &plain) || plain.Conn == nil || !journey.BeginsRequest(plain.RecordHeader) {
 		return nil
 	}
-	return plain.Conn
+	return underlying(plain.Conn)
 }
 
-// plainOnTLS answers a plain HTTP request on a TLS address.
-const plainOnTLS = "HTTP/1.1 400 Bad Request (caller_tls_plain_http)\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
-	"Proxy-Status: causeway; error=http_request_error\r\nContent-Length: 91\r\n\r\nThis address speaks HTTPS, and the request came as plain HTTP; begin its URL with https://\n"
+// plainOnTLS answers a plain HTTP request on a TLS address. No call begins with it, so that there is no call's id.
+const plainOnTLS = "HTTP/1.1 400 Bad Request (caller_tls_plain_http)\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n" +
+	"Proxy-Status: causeway; error=http_request_error\r\nConnection: close\r\nContent-Length: 483\r\n\r\n" + plainOnTLSBody
 
-// looksLikeHTTP tells whether the first bytes of what should be a TLS record begin a request line.
-func looksLikeHTTP(first [5]byte) bool {
-	for _, b := range first[:3] {
-		if b < 'A' || b > 'Z' {
-			return false
-		}
-	}
-	return true
-}
+const plainOnTLSBody = `{"type": "/.causeway/failures/caller_tls_plain_http", "title": "Plain HTTP came to an address that speaks HTTPS", "status": 400,
+ "detail": "This address speaks HTTPS, and the request came as plain HTTP; begin its URL with https://",
+ "kind": "caller_tls_plain_http", "cause": "caller", "retry": "no", "retryable": false,
+ "evidence": ["the connection began with a plain HTTP request in place of a TLS handshake"],
+ "attempts": [], "advice": ["Write https:// in place of http://."]}
+`

@@ -103,24 +103,20 @@ func parseFields(head []byte, at int, h *Header, limit int, strict bool) *HeadEr
 				line, folded = head[at:end], true
 			}
 		}
-		colon := 0
-		for colon < len(line) && class[line[colon]]&isToken != 0 {
-			colon++
-		}
-		if colon == len(line) {
+		colon := bytes.IndexByte(line, ':')
+		if colon < 0 {
 			return badHead(at, "field line", "it has no colon")
-		}
-		if line[colon] != ':' {
-			if bytes.IndexByte(line, ':') < 0 {
-				return badHead(at, "field line", "it has no colon")
-			}
-			if line[colon] == ' ' || line[colon] == '\t' {
-				return badHead(at, "field name", "white space stands in or after it")
-			}
-			return badHead(at, "field name", "it holds a byte that no name may hold")
 		}
 		if colon == 0 {
 			return badHead(at, "field name", "it is empty")
+		}
+		name := line[:colon:colon]
+		id := Identify(name)
+		if id == Other && !all(name, isToken) {
+			if white := bytes.IndexAny(name, " \t"); white >= 0 && all(name[:white], isToken) {
+				return badHead(at, "field name", "white space stands in or after it")
+			}
+			return badHead(at, "field name", "it holds a byte that no name may hold")
 		}
 		value := trim(line[colon+1:])
 		if !validValue(value) {
@@ -129,8 +125,6 @@ func parseFields(head []byte, at int, h *Header, limit int, strict bool) *HeadEr
 		if len(h.Fields) >= limit {
 			return &HeadError{"fields", "there are too many", at, 431}
 		}
-		name := line[:colon:colon]
-		id := Identify(name)
 		if folded && (id == ContentLength || id == TransferEncoding) {
 			return badHead(at, "field line", "a field that frames the message is folded")
 		}

@@ -89,6 +89,10 @@ func (j *Joint) Cancel(why Reason) {
 	}
 }
 
+// CallerLeft tells, before Run, that the caller went while its tunnel was being made, which cancels the
+// attempt: without it that would pass for an end that the gateway made.
+func (j *Joint) CallerLeft() { j.ended(byCaller) }
+
 // Run copies between the sides until both have closed, one has reset, nothing has moved for the
 // idle limit, or it is cancelled. It closes both.
 func (j *Joint) Run() TunnelEnd {
@@ -129,7 +133,8 @@ func (j *Joint) end() TunnelEnd {
 func (j *Joint) withCaller(e TunnelEnd) TunnelEnd {
 	f := &e.Facts
 	f.MessagesUp, f.Caller = j.fromCaller.messages, j.fromCaller.close
-	if p := j.fromCaller.problem; p != "" { // then what the upstream made of it says nothing of the upstream
+	// What the upstream made of the caller's bad bytes says nothing of the upstream, unless it ended the tunnel by bad ones.
+	if p := j.fromCaller.problem; p != "" && (f.BadFrames == "" || f.By != journey.SideUpstream) {
 		f.BadFrames, f.Problem = journey.SideCaller, p
 	}
 	return e

@@ -327,3 +327,26 @@ func TestAnIdleTunnelHoldsNoBuffer(t *testing.T) {
 		soon(t, "the tunnel's end", j.ends)
 	}
 }
+
+// TestACallerWhoLeavesWhileTheTunnelIsMade: the attempt is cancelled for it, and no end of the gateway's.
+func TestACallerWhoLeavesWhileTheTunnelIsMade(t *testing.T) {
+	near, caller := pair(t)
+	far, upstream := pair(t)
+	here, there := &sock{}, &sock{}
+	here.init(near)
+	there.init(far)
+	server := newTunnel(there, nil)
+	caller.Close()
+	there.cancel()
+	j := NewJoint(newTunnel(here, nil), server, TunnelOptions{Protocol: []byte("websocket"), LastWord: func(e TunnelEnd) (int, string) {
+		t.Errorf("the gateway has a last word: %+v", e)
+		return 1014, lastWord
+	}})
+	j.CallerLeft()
+	if e := j.Run(); e.Failed() || e.Drained || e.Facts.By != journey.SideCaller {
+		t.Errorf("it ended with %+v", e)
+	}
+	if n, err := upstream.Read(make([]byte, 1)); err == nil {
+		t.Errorf("the upstream gets %d bytes", n)
+	}
+}

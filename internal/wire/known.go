@@ -128,7 +128,7 @@ func Identify(name []byte) ID {
 		if id == Other {
 			return Other
 		}
-		if k := knownNames[id]; len(k) == n && equalFold(name, k) {
+		if k := knownNames[id]; len(k) == n && (string(name) == k || equalFold(name, k)) {
 			return id
 		}
 	}

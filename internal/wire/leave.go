@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Preamble reads what stands before a connection's first byte, such as the PROXY protocol's header.
@@ -28,6 +29,7 @@ type PreambleError struct {
 // says. When it returns false the connection is over.
 func (c *conn) preamble() bool {
 	nc := underlying(c.sock.nc)
+	c.began = time.Now() // of the call that is refused, if it is no good
 	caller, local, err := c.o.Preamble.Read(nc)
 	if err != nil {
 		if c.tls == nil && !err.Silent && c.sock.rc != nil && !c.sock.cancelled.Load() {

@@ -209,8 +209,15 @@ func TestAPreambleThatIsNoGood(t *testing.T) {
 	secure, _ := testTLS(t)
 	var refused atomic.Pointer[Refusal]
 	h := handler{
-		serve:  func(ex Exchange) { reply(ex, 200, "served") },
-		refuse: func(ex Exchange, why *Refusal) { r := *why; refused.Store(&r); reply(ex, 400, "refused") },
+		serve: func(ex Exchange) { reply(ex, 200, "served") },
+		refuse: func(ex Exchange, why *Refusal) {
+			if since := time.Since(ex.Began()); since < 0 || since > time.Minute {
+				t.Errorf("the call began %v ago", since)
+			}
+			r := *why
+			refused.Store(&r)
+			reply(ex, 400, "refused")
+		},
 	}
 	for _, c := range []struct {
 		name   string

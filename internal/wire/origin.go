@@ -57,8 +57,9 @@ type Origin struct {
 	names  names
 	h2     *h2pool // nil where every call goes over HTTP/1.1
 
-	mu     sync.Mutex
-	idle   []*Upcall // the one used last is at the end
+	mu   sync.Mutex
+	idle []*Upcall // the one used last is at the end
+	resting
 	keep   keepAlive
 	closed bool
 
@@ -165,8 +166,8 @@ func (g *Origin) Stats() OriginStats {
 	return s
 }
 
-// take returns the kept-alive connection used last that is still good, or nil.
-func (g *Origin) take() *Upcall {
+// take returns the kept-alive connection used last that is still good now, or nil.
+func (g *Origin) take(now int64) *Upcall {
 	for {
 		g.mu.Lock()
 		n := len(g.idle)
@@ -180,7 +181,7 @@ func (g *Origin) take() *Upcall {
 		g.mu.Unlock()
 		// Bytes or an end that came while nobody asked make the connection useless: they would be
 		// read as the next call's answer.
-		if clock() < u.idleUntil && !u.sock.pending() {
+		if now < u.idleUntil && !u.sock.pending() {
 			g.reuses.Add(1)
 			return u
 		}
@@ -256,6 +257,7 @@ func (g *Origin) Close() {
 		g.sweeper = nil
 	}
 	g.mu.Unlock()
+	g.endRest()
 	for _, u := range idle {
 		u.discard()
 	}

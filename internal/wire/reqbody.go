@@ -38,6 +38,25 @@ func (c *conn) Buffered() ([]byte, bool) {
 	return nil, false
 }
 
+// Malformed implements Exchange.
+func (c *conn) Malformed() error {
+	if c.body.done || c.req.Length >= 0 || c.body.read > 0 {
+		return nil
+	}
+	look, at := c.body.chunked, c.r
+	for look.state != chunkDone {
+		data, spent, err := look.next(c.buf[at:c.w], c.w-at, true, &c.trailer)
+		if err != nil {
+			return c.bodyFailed("malformed", err.Error(), 0)
+		}
+		if at += spent; len(data) == 0 {
+			break
+		}
+	}
+	c.trailer.Reset()
+	return nil
+}
+
 // ReadBody implements Exchange.
 func (c *conn) ReadBody(p []byte, limit time.Duration) (int, error) {
 	if c.body.done {
@@ -99,7 +118,7 @@ func (c *conn) readChunked(p []byte, limit time.Duration) (total int, _ error) {
 		}
 		if total > 0 {
 			if chunks > manyChunks {
-				c.sock.lane.charge(&c.sock.stint, chunks*chunkCost)
+				c.sock.lane.charge(&c.sock.stint, WorkChunks, c, chunks*chunkCost)
 			}
 			return total, nil
 		}

@@ -151,15 +151,15 @@ func (r *Request) splitTarget() *HeadError {
 	} else {
 		r.Path = path
 	}
-	for i := 0; i < len(r.Path); i++ {
-		if r.Path[i] == '%' {
-			if i+2 >= len(r.Path) || class[r.Path[i+1]]&isHex == 0 || class[r.Path[i+2]]&isHex == 0 {
-				return badHead(0, part, "a percent sign in the path is not followed by two hexadecimal digits")
-			}
-			i += 2
+	for rest := r.Path; ; rest = rest[3:] {
+		i := bytes.IndexByte(rest, '%')
+		if i < 0 {
+			return nil
+		}
+		if rest = rest[i:]; len(rest) < 3 || class[rest[1]]&isHex == 0 || class[rest[2]]&isHex == 0 {
+			return badHead(0, part, "a percent sign in the path is not followed by two hexadecimal digits")
 		}
 	}
-	return nil
 }
 
 var slash = []byte("/")
@@ -243,13 +243,13 @@ func (r *Request) frame(head []byte) *HeadError {
 		}
 		r.Length = -1
 	} else if h.Has(ContentLength) {
-		at := lineOf(head, h.Get(ContentLength))
+		first := h.Get(ContentLength)
 		if h.Count(ContentLength) > 1 {
-			return badHead(at, "Content-Length", "there is more than one")
+			return badHead(lineOf(head, first), "Content-Length", "there is more than one")
 		}
-		if r.Length = parseDecimal(h.Get(ContentLength)); r.Length < 0 {
+		if r.Length = parseDecimal(first); r.Length < 0 {
 			r.Length = 0
-			return badHead(at, "Content-Length", "it is not a number")
+			return badHead(lineOf(head, first), "Content-Length", "it is not a number")
 		}
 	}
 	// What follows a CONNECT may be meant for the tunnel that it asks for: it is never read as a call.

@@ -20,6 +20,9 @@ type Response struct {
 	Declared int64
 	// Close is true when the connection cannot be used again.
 	Close bool
+	// Withheld is true when the head speaks of a body that the answer must not have: one to HEAD, or a 204 or 304
+	// with a length. Some servers send that body all the same.
+	Withheld bool
 }
 
 // detach copies what points into the connection's buffer.
@@ -55,7 +58,7 @@ const (
 // Sources: RFC 9112 sections 4 to 6.
 func ParseResponse(buf []byte, limits Limits, head bool, r *Response) (journey.ParseFault, *HeadError) {
 	r.Header.Reset()
-	r.Status, r.Length, r.Declared, r.Close, r.Reason = 0, 0, -1, false, nil
+	r.Status, r.Length, r.Declared, r.Close, r.Withheld, r.Reason = 0, 0, -1, false, false, nil
 	at, fault, err := parseStatusLine(buf, r)
 	if err != nil {
 		return fault, err
@@ -154,6 +157,7 @@ func (r *Response) frame(buf []byte, head bool) (journey.ParseFault, *HeadError)
 	r.Length = length
 	if head || r.Status < 200 || r.Status == 204 || r.Status == 304 {
 		r.Length = 0
+		r.Withheld = head && length != 0 || length > 0 || length == LengthChunked
 	}
 	r.Close = h.closes(r.Minor) || r.Length == LengthUntilClose
 	return journey.FaultNone, nil

@@ -45,6 +45,8 @@ type sock struct {
 	wait                 // of writes, since takeWait
 	waitFrom, queuedFrom int64
 	lane                 *Lane
+	work                 Work   // that long bodies are
+	by                   Worker // whose they are
 	stint                Stint
 	greedy               uint8 // pieces of a body in a row that were there at once
 	stale                bool
@@ -105,13 +107,14 @@ func (s *sock) readNudged(p []byte, by int64) (int, error) {
 
 func (op *rawOp) read(fd uintptr) bool {
 	p := op.p
-	if op.pool {
+	if op.pool && p == nil {
 		p = getBuffer(smallBuffer)
 	}
 	op.n, op.errno = sysRead(fd, p)
 	if op.errno == syscall.EAGAIN {
 		if op.pool {
 			putBuffer(p)
+			op.p = nil
 		}
 		op.again = true
 		return false
@@ -139,16 +142,22 @@ func (s *sock) read(p []byte, by int64) (int, error) {
 
 // readFirst waits for bytes without holding a buffer, and returns the buffer that got them; it is
 // the caller's to give back, also when n is 0 and err is nil (the peer has closed).
-func (s *sock) readFirst(by int64) (buf []byte, n int, err error) {
+func (s *sock) readFirst(by int64) (buf []byte, n int, err error) { return s.readAgain(nil, by) }
+
+// readAgain is readFirst for one who has a small buffer in hand, and gives it away: what is there
+// already is read into it. nil is none.
+func (s *sock) readAgain(buf []byte, by int64) (_ []byte, n int, err error) {
 	if s.rc == nil {
-		buf = getBuffer(smallBuffer)
+		if buf == nil {
+			buf = getBuffer(smallBuffer)
+		}
 		if n, err = s.read(buf, by); err != nil {
 			putBuffer(buf)
 			buf = nil
 		}
 		return buf, n, err
 	}
-	s.rd.p, s.rd.pool = nil, true
+	s.rd.p, s.rd.pool = buf, true
 	n, err = s.readOp(by)
 	buf, s.rd.p = s.rd.p, nil
 	return buf, n, err
@@ -212,7 +221,7 @@ func (s *sock) share() {
 	}
 	if s.greedy++; s.greedy >= turns {
 		s.greedy = 0
-		s.lane.Share(&s.stint)
+		s.lane.Share(&s.stint, s.work, s.by)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 type tapConn struct {
 	net.Conn
 	first []byte
-	err   error
-	done  bool // the handshake is over; no more is kept
+	err   error // the last one, after the handshake as well
+	done  bool  // the handshake is over; no more bytes are kept
 }
 
 func (t *tapConn) Read(p []byte) (int, error) {
@@ -24,9 +24,9 @@ func (t *tapConn) Read(p []byte) (int, error) {
 		if room := 200 - len(t.first); room > 0 && n > 0 {
 			t.first = append(t.first, p[:min(n, room)]...)
 		}
-		if err != nil {
-			t.err = err
-		}
+	}
+	if err != nil {
+		t.err = err
 	}
 	return n, err
 }
@@ -37,6 +37,21 @@ func (t *tapConn) SyscallConn() (syscall.RawConn, error) {
 		return sc.SyscallConn()
 	}
 	return nil, errors.ErrUnsupported
+}
+
+// Unannounced tells whether a body that only its connection's end delimits was ended without TLS saying so
+// (close_notify, RFC 9112 section 9.8): then it may have been cut, and anybody on the way can have done that. Many
+// servers end their connections like that, and clients take the body for whole. It is for the time before Release.
+func (u *Upcall) Unannounced() bool {
+	if !u.eof || u.Response.Length != LengthUntilClose {
+		return false
+	}
+	tc, ok := u.sock.nc.(*tls.Conn)
+	if !ok {
+		return false
+	}
+	tap, ok := tc.NetConn().(*tapConn)
+	return ok && isEOF(tap.err)
 }
 
 // tlsFacts reads a failed handshake.

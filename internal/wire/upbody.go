@@ -135,9 +135,12 @@ func (u *Upcall) readMore() (n int, err error) {
 		return u.sock.read(u.buf[u.w:], u.by(u.limits.Idle))
 	}
 	// A stream waits between its events, and needs no buffer meanwhile.
-	putBuffer(u.buf)
+	if len(u.buf) != smallBuffer {
+		putBuffer(u.buf)
+		u.buf = nil
+	}
 	u.r, u.w = 0, 0
-	if u.buf, n, err = u.sock.readFirst(u.by(u.limits.Idle)); u.buf == nil {
+	if u.buf, n, err = u.sock.readAgain(u.buf, u.by(u.limits.Idle)); u.buf == nil {
 		u.buf = getBuffer(smallBuffer)
 	}
 	return n, err

@@ -68,6 +68,9 @@ type AttemptLimits struct {
 // Now is this package's clock, for AttemptLimits.Until: nanoseconds since the process began.
 func Now() int64 { return clock() }
 
+// At is what Now was, or will be, at t.
+func At(t time.Time) int64 { return int64(t.Sub(base)) }
+
 // Upcall is a connection to an upstream and the attempt that is made on it. Try returns one with
 // the answer's head in Response; the body is read with Next; Release ends it. It is used by one
 // goroutine; Cancel may be called by another.
@@ -168,7 +171,7 @@ func (g *Origin) tryHTTP1(call *Call, a *journey.Attempt, watch Watcher) *Upcall
 	began := clock()
 	var u *Upcall
 	if g.o.ProxyHeader == 0 {
-		u = g.take()
+		u = g.take(began)
 	} else {
 		u = g.takeFor(call.Proxy)
 	}
@@ -394,6 +397,10 @@ func (u *Upcall) Release() {
 	}
 	putBuffer(u.buf)
 	u.buf, u.r, u.w = nil, 0, 0
+	if u.Response.Withheld {
+		u.origin.rest(u)
+		return
+	}
 	u.origin.put(u)
 }
 

@@ -71,8 +71,8 @@ func (u *Upcall) readOneHead(call *Call, a *journey.Attempt) bool {
 		if len(have) > 0 {
 			if a.Phase < journey.PhaseHead {
 				a.Phase = journey.PhaseHead
-				if call.Stream != nil {
-					waitFrom = u.upload.fullAt.Load()
+				if up := u.upload; up != nil { // nil where the head's own send broke, behind an answer
+					waitFrom = up.fullAt.Load()
 				}
 				if a.FirstByte == 0 && waitFrom != 0 {
 					a.FirstByte = time.Duration(max(u.lastByte-waitFrom, 0))

@@ -101,6 +101,13 @@ func (s *Scanner) fail(at int, problem string) {
 	}
 }
 
+// kinds are the kinds of the values that begin with each byte; None for a byte that begins none.
+var kinds = [256]Kind{
+	'{': Object, '[': Array, '"': String, 't': True, 'f': False, 'n': Null,
+	'-': Number, '0': Number, '1': Number, '2': Number, '3': Number, '4': Number,
+	'5': Number, '6': Number, '7': Number, '8': Number, '9': Number,
+}
+
 // Peek tells the kind of the value that stands next.
 func (s *Scanner) Peek() Kind {
 	if s.fault != "" {
@@ -110,13 +117,7 @@ func (s *Scanner) Peek() Kind {
 	if s.pos >= len(s.text) {
 		return None
 	}
-	switch c := s.text[s.pos]; c {
-	case '{', '[', '"', 't', 'f', 'n':
-		return Kind(c)
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return Number
-	}
-	return None
+	return kinds[s.text[s.pos]]
 }
 
 // Offset is the offset of the next value, after Peek has told its kind.
@@ -150,69 +151,78 @@ func (s *Scanner) enter(open byte, problem string) bool {
 // Member goes on to the next member of the object that was entered and reads its name into k; its
 // value stands next. It leaves the object and returns false after the last one, or at a fault.
 func (s *Scanner) Member(k *Key) bool {
-	if !s.more('}', "a comma or } was expected", &k.Comma) {
+	if s.fault != "" {
 		return false
 	}
-	if s.pos >= len(s.text) || s.text[s.pos] != '"' {
-		s.fail(s.pos, "a member's name was expected")
-		return false
+	text := s.text
+	pos := space(text, s.pos)
+	if pos >= len(text) {
+		return s.stop(pos, "")
 	}
-	k.At = s.pos
-	end, escaped, problem := skipString(s.text, s.pos)
+	comma := -1
+	if c := text[pos]; c == '}' {
+		s.leave(pos)
+		return false
+	} else if !s.first {
+		if c != ',' {
+			return s.stop(pos, "a comma or } was expected")
+		}
+		comma = pos
+		if pos = space(text, pos+1); pos < len(text) && text[pos] == '}' {
+			return s.stop(pos, nothingFollows)
+		}
+	}
+	if pos >= len(text) || text[pos] != '"' {
+		return s.stop(pos, "a member's name was expected")
+	}
+	end, escaped, problem := skipString(text, pos)
 	if problem != "" {
-		s.fail(end, problem)
-		return false
+		return s.stop(end, problem)
 	}
-	k.Raw, k.Escaped = s.text[s.pos+1:end-1], escaped
-	s.pos = space(s.text, end)
-	if s.pos >= len(s.text) || s.text[s.pos] != ':' {
-		s.fail(s.pos, "a colon was expected")
-		return false
+	k.Raw, k.Escaped, k.At, k.Comma = text[pos+1:end-1], escaped, pos, comma
+	if pos = space(text, end); pos >= len(text) || text[pos] != ':' {
+		return s.stop(pos, "a colon was expected")
 	}
-	s.pos = space(s.text, s.pos+1)
+	s.pos, s.first = space(text, pos+1), false
 	return true
 }
 
 // Element goes on to the next element of the array that was entered. It leaves the array and
 // returns false after the last one, or at a fault.
 func (s *Scanner) Element() bool {
-	var comma int
-	return s.more(']', "a comma or ] was expected", &comma)
-}
-
-// more passes the comma before the next member or element, or the bracket that closes.
-func (s *Scanner) more(closing byte, problem string, comma *int) bool {
 	if s.fault != "" {
 		return false
 	}
-	s.pos = space(s.text, s.pos)
-	if s.pos >= len(s.text) {
-		s.fail(s.pos, "")
+	text := s.text
+	pos := space(text, s.pos)
+	if pos >= len(text) {
+		return s.stop(pos, "")
+	}
+	if c := text[pos]; c == ']' {
+		s.leave(pos)
 		return false
+	} else if !s.first {
+		if c != ',' {
+			return s.stop(pos, "a comma or ] was expected")
+		}
+		if pos = space(text, pos+1); pos < len(text) && text[pos] == ']' {
+			return s.stop(pos, nothingFollows)
+		}
 	}
-	c := s.text[s.pos]
-	if c == closing {
-		s.pos++
-		s.depth--
-		s.first = false
-		return false
-	}
-	*comma = -1
-	if s.first {
-		s.first = false
-		return true
-	}
-	if c != ',' {
-		s.fail(s.pos, problem)
-		return false
-	}
-	*comma = s.pos
-	s.pos = space(s.text, s.pos+1)
-	if s.pos < len(s.text) && s.text[s.pos] == closing {
-		s.fail(s.pos, "nothing follows the comma")
-		return false
-	}
+	s.pos, s.first = pos, false
 	return true
+}
+
+const nothingFollows = "nothing follows the comma"
+
+// leave passes the bracket at pos, which closes what was entered last.
+func (s *Scanner) leave(pos int) { s.pos, s.depth, s.first = pos+1, s.depth-1, false }
+
+// stop is fail for a walk that ends there.
+func (s *Scanner) stop(at int, problem string) bool {
+	s.pos = min(at, len(s.text))
+	s.fail(at, problem)
+	return false
 }
 
 // Skip checks the value that stands next, whatever it is, passes it, and returns where it stood.
@@ -220,8 +230,14 @@ func (s *Scanner) Skip() Span {
 	if s.fault != "" {
 		return Span{}
 	}
+	var end int
+	var problem string
 	from := space(s.text, s.pos)
-	end, problem := skipValue(s.text, from, s.depth)
+	if from < len(s.text) && s.text[from] == '"' {
+		end, _, problem = skipString(s.text, from)
+	} else {
+		end, problem = skipValue(s.text, from, s.depth)
+	}
 	if problem != "" {
 		s.fail(end, problem)
 		return Span{}

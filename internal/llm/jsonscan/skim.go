@@ -1,10 +1,5 @@
 package jsonscan
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
-
 // maxKept bounds what a Skimmer keeps of one member's value.
 const maxKept = 64 << 10
 
@@ -125,19 +120,6 @@ func (s *Skimmer) Feed(p []byte) bool {
 	}
 	s.total += int64(len(p))
 	return s.fault == ""
-}
-
-// plain returns the offset of the first byte at or after i that ends a string's plain run.
-func plain(p []byte, i int) int {
-	for ; i+8 <= len(p); i += 8 {
-		if m := special(binary.LittleEndian.Uint64(p[i:])); m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
-		}
-	}
-	for i < len(p) && p[i] != '"' && p[i] != '\\' && p[i] >= 0x20 {
-		i++
-	}
-	return i
 }
 
 func (s *Skimmer) addKey(b []byte) {

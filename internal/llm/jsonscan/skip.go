@@ -24,11 +24,39 @@ const (
 )
 
 // special marks, by the high bit of each byte of x, the bytes that can't stand in a string as they
-// are: quotes, backslashes and control characters. Only the lowest mark is exact (a borrow may mark
-// a byte above it), and only the lowest is used.
+// are: quotes, backslashes and control characters. The other bits say nothing. Only the lowest mark
+// is exact (a borrow may mark a byte above it), and only the lowest is used.
 func special(x uint64) uint64 {
 	quote, backslash, control := (x^ones*'"')-ones, (x^ones*'\\')-ones, x-ones*0x20
-	return (quote | backslash | control) &^ x & highs
+	return (quote | backslash | control) &^ x
+}
+
+// plain passes the bytes from pos on that can stand in a string as they are. It returns the offset
+// of the first that cannot, or the text's length.
+func plain(text []byte, pos int) int {
+	rest, i := text[pos:], 0
+	for ; i <= len(rest)-16; i += 16 { // most names and many values are shorter than this
+		m := special(binary.LittleEndian.Uint64(rest[i:]))
+		n := special(binary.LittleEndian.Uint64(rest[i+8:]))
+		if (m|n)&highs != 0 {
+			if m &= highs; m != 0 {
+				return pos + i + bits.TrailingZeros64(m)>>3
+			}
+			return pos + i + 8 + bits.TrailingZeros64(n&highs)>>3
+		}
+	}
+	if i <= len(rest)-8 {
+		if m := special(binary.LittleEndian.Uint64(rest[i:])) & highs; m != 0 {
+			return pos + i + bits.TrailingZeros64(m)>>3
+		}
+		i += 8
+	}
+	for ; i < len(rest); i++ {
+		if c := rest[i]; c == '"' || c == '\\' || c < 0x20 {
+			break
+		}
+	}
+	return pos + i
 }
 
 // skipString passes the string that begins with the quote at pos. It returns the offset after the
@@ -36,20 +64,9 @@ func special(x uint64) uint64 {
 func skipString(text []byte, pos int) (end int, escaped bool, problem string) {
 	pos++
 	for {
-		for pos+8 <= len(text) {
-			if m := special(binary.LittleEndian.Uint64(text[pos:])); m != 0 {
-				pos += bits.TrailingZeros64(m) >> 3
-				goto found
-			}
-			pos += 8
-		}
-		for pos < len(text) && text[pos] != '"' && text[pos] != '\\' && text[pos] >= 0x20 {
-			pos++
-		}
-		if pos >= len(text) {
+		if pos = plain(text, pos); pos >= len(text) {
 			return len(text), escaped, "the text ends inside a string"
 		}
-	found:
 		switch text[pos] {
 		case '"':
 			return pos + 1, escaped, ""

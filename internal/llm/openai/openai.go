@@ -50,6 +50,9 @@ func (Dialect) Routes() []llm.Route {
 
 // Lookup finds the operation of method and path.
 func (Dialect) Lookup(method, path string) (m llm.Match, ok bool) {
+	if !strings.HasPrefix(path, "/v1/") {
+		return m, false // so do all that follow
+	}
 	want := http.MethodPost
 	switch path {
 	case "/v1/chat/completions":
