@@ -56,7 +56,7 @@ func childMain(what string) int {
 		err = childThatHandsOver()
 	case "late":
 		fmt.Println("here")
-		for before := os.Getppid(); os.Getppid() == before; {
+		for before := os.Getenv(handoverEnv); strconv.Itoa(os.Getppid()) == before; {
 			time.Sleep(time.Millisecond)
 		}
 		err = childThatServes(true)

@@ -111,6 +111,9 @@ func Inherit() (*Inheritance, error) {
 	return i, nil
 }
 
+// endOfKilled is how long the end of a killed process may take.
+const endOfKilled = time.Second
+
 // orphaned tells whether the process that started this one was killed before this one could look, and
 // had opened what it hands over: pipes, the first of which nobody writes to any more.
 func orphaned() bool {
@@ -120,9 +123,15 @@ func orphaned() bool {
 			return false
 		}
 	}
-	p := []unix.PollFd{{Fd: hearFD, Events: unix.POLLIN}}
-	n, err := unix.Poll(p, 0)
-	return err == nil && n == 1 && p[0].Revents&unix.POLLHUP != 0
+	// Its threads end one after the other: this process may have another parent before the last of them has let go of
+	// the descriptors. What has been written is there to be read meanwhile, so only the end is waited for.
+	p := []unix.PollFd{{Fd: hearFD}}
+	for until := time.Now().Add(endOfKilled); ; {
+		n, err := unix.Poll(p, int(max(time.Until(until).Milliseconds(), 0)))
+		if !errors.Is(err, unix.EINTR) {
+			return err == nil && n == 1 && p[0].Revents&unix.POLLHUP != 0
+		}
+	}
 }
 
 // sameAddress tells whether two addresses of the configuration are one for the system.

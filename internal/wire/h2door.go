@@ -95,7 +95,6 @@ func (d *Door) newHTTP2(o *DoorOptions) *h2Door {
 		MaxConcurrentStreams:         uint32(h.o.MaxStreams),
 		MaxUploadBufferPerStream:     int32(h.o.StreamWindow),
 		MaxUploadBufferPerConnection: int32(h.o.ConnectionWindow),
-		IdleTimeout:                  o.IdleTimeout,
 		ReadIdleTimeout:              h.o.PingAfter,
 		PingTimeout:                  h.o.PingTimeout,
 		CountError:                   func(reason string) { d.tellHTTP2(o, reason, "") },

@@ -45,6 +45,7 @@ type h2Peer struct {
 	spoke   atomic.Bool            // a stream was opened
 	over    atomic.Bool            // the connection has ended, or is about to
 	fatal   atomic.Pointer[string] // why the door ends it
+	idled   atomic.Bool            // it had no call for as long as it may have none
 
 	done chan struct{} // closed when x/net has ended
 
@@ -56,6 +57,7 @@ type h2Peer struct {
 	waiting   int                  // what those hold that no call has taken
 	goneAway  bool                 // GOAWAY went out
 	quiet     int64                // since when there are no calls
+	sleeper   *time.Timer          // calls rested; nil where an idle connection is kept for ever
 	streams   map[uint32]*h2Stream
 	resetByUs []uint32 // streams that we reset lately, for which a trailer may be on its way
 	closed    bool     // x/net has ended: a call that comes now is nobody's
@@ -92,6 +94,9 @@ func (c *conn) serveHTTP2() {
 		close(p.done)
 		p.mu.Lock()
 		p.closed = true
+		if p.sleeper != nil {
+			p.sleeper.Stop()
+		}
 		for len(p.calls) > 0 {
 			p.idle.Wait()
 		}
@@ -103,8 +108,42 @@ func (c *conn) serveHTTP2() {
 		nc = h2Secure{p}
 	}
 	p.quiet = now
+	if d := c.o.IdleTimeout; d > 0 {
+		p.mu.Lock()
+		p.sleeper = time.AfterFunc(d, p.rested)
+		p.mu.Unlock()
+	}
 	p.door.server.ServeConn(nc, &http2.ServeConnOpts{Handler: p, BaseConfig: p.door.base})
 	p.tellIdle()
+}
+
+// rested is called when there may have been no call for as long as there may be none. x/net could see to that by itself;
+// but its timer is set anew by the streams that end with their connection, and would keep all of a connection that
+// ended in the middle of a call in memory until it fires.
+func (p *h2Peer) rested() {
+	if p.isIdle() {
+		p.idled.Store(true)
+		p.c.sock.nudge() // the reader tells x/net
+	}
+}
+
+// isIdle tells whether there has been no call for as long as there may be none, and sees to it that rested is called again
+// where there has not.
+func (p *h2Peer) isIdle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.calls) > 0 {
+		return false // its end, or that of the last call, is what counts
+	}
+	left := time.Duration(p.quiet + int64(p.c.o.IdleTimeout) - clock())
+	if len(p.heads) > 0 {
+		left = p.c.o.IdleTimeout // a call is about to begin
+	}
+	if left > 0 {
+		p.sleeper.Reset(left)
+		return false
+	}
+	return true
 }
 
 // tellIdle says of a connection that has ended whether that was because no call was on it for as long as there may be
@@ -171,6 +210,9 @@ func (p *h2Peer) used(n int) {
 func (p *h2Peer) fill(b []byte, direct bool) (int, error) {
 	if why := p.fatal.Load(); why != nil {
 		return 0, p.ended(http2.ConnectionError(http2.ErrCodeEnhanceYourCalm))
+	}
+	if p.idled.Swap(false) && p.isIdle() {
+		return 0, p.ended(http2.ConnectionError(http2.ErrCodeNo)) // GOAWAY, and the end a second later
 	}
 	p.slowDown()
 	by := int64(0)
@@ -463,6 +505,9 @@ func (p *h2Peer) leave(x *h2Exchange) {
 	}
 	if len(p.calls) == 0 {
 		p.quiet = clock()
+		if p.sleeper != nil && !p.closed {
+			p.sleeper.Reset(p.c.o.IdleTimeout)
+		}
 		p.idle.Broadcast()
 	}
 	p.mu.Unlock()
