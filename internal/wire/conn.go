@@ -259,6 +259,7 @@ func (c *conn) reset() {
 	c.body.wants, c.body.err, c.body.ownBuffer, c.body.pace = false, nil, false, pace{}
 	c.body.failed.Store(false)
 	c.body.stopped.Store(false)
+	c.sock.stint = Stint{} // many short bodies are no long work
 	if c.body.answered.Load() {
 		c.body.answered.Store(false)
 	}

@@ -231,6 +231,7 @@ func (u *Upcall) begin(call *Call, a *journey.Attempt) {
 		u.trailer.Reset()
 	}
 	u.uses++
+	u.sock.stint = Stint{} // many short bodies are no long work
 	u.lastByte, u.unsent = 0, false
 	a.BodyOutLen = call.Length
 }
